@@ -36,7 +36,7 @@
 #define FRQ_RING_SLOTS		64u	/* a power of two below 256 */
 #define FRQ_LINE		64u
 #define FRQ_MAX_FREQS		63u
-#define FRQ_REFUSAL_LOG		8u	/* a power of two */
+#define FRQ_REFUSAL_LOG		4u	/* a power of two */
 
 #define FRQ_OFF_HEADER		0x000000u
 #define FRQ_OFF_DOORBELL	0x001000u
@@ -383,14 +383,20 @@ frq_refusal_unpack(uint64_t w)
 	};
 }
 
+/*
+ * Two cache lines: the first changes with each request, the second only when
+ * something was refused or lost, so that a guest which looks at the verdict
+ * before each post finds it in its own cache.
+ */
 struct frq_state_line {
 	uint64_t applied;	/* struct frq_applied */
 	uint64_t now;		/* struct frq_now */
 	uint64_t wish_khz;	/* wish in force in kHz, 0: no opinion */
+	uint64_t lease_left_ms;	/* 0: no lease; as of the applier's last look */
+	uint64_t reserved0[4];
 	uint64_t verdict;	/* struct frq_verdict */
 	uint64_t refusals;	/* total of this channel */
-	uint64_t lease_left_ms;	/* 0: no lease; as of the applier's last look */
-	uint64_t reserved[2];
+	uint64_t reserved1[2];
 	uint64_t refusal[FRQ_REFUSAL_LOG]; /* struct frq_refusal */
 };
 
@@ -429,10 +435,10 @@ static_assert(sizeof(struct frq_state_line) == 128, "state line");
 static_assert(offsetof(struct frq_state_line, applied) == 0, "applied");
 static_assert(offsetof(struct frq_state_line, now) == 8, "now");
 static_assert(offsetof(struct frq_state_line, wish_khz) == 16, "wish_khz");
-static_assert(offsetof(struct frq_state_line, verdict) == 24, "verdict");
-static_assert(offsetof(struct frq_state_line, refusals) == 32, "refusals");
-static_assert(offsetof(struct frq_state_line, lease_left_ms) == 40, "lease_left_ms");
-static_assert(offsetof(struct frq_state_line, refusal) == 64, "refusal");
+static_assert(offsetof(struct frq_state_line, lease_left_ms) == 24, "lease_left_ms");
+static_assert(offsetof(struct frq_state_line, verdict) == 64, "verdict");
+static_assert(offsetof(struct frq_state_line, refusals) == 72, "refusals");
+static_assert(offsetof(struct frq_state_line, refusal) == 96, "refusal");
 
 static_assert(sizeof(struct frq_freq_table) == 512, "frequency table");
 static_assert(offsetof(struct frq_freq_table, version) == 0, "table.version");

@@ -21,10 +21,16 @@ struct frq_producer {
 	struct frq_ring FRQ_SHARED *ring;
 	uint8_t FRQ_SHARED *doorbell;
 	const struct frq_consumed_line FRQ_SHARED *consumed;
-	uint16_t next;		/* sequence of the next request */
-	uint8_t epoch;
-	uint8_t incarnation;	/* low byte */
+	union {
+		struct {
+			uint16_t next;		/* sequence of the next request */
+			uint8_t epoch;
+			uint8_t zero;
+		};
+		uint32_t stamp;		/* the same, as a request's low half has it */
+	};
 	uint32_t credit;	/* slots known to be free */
+	uint8_t incarnation;	/* low byte */
 };
 
 /**
@@ -55,25 +61,26 @@ frq_producer_refill(struct frq_producer *p)
 static inline int
 frq_producer_post(struct frq_producer *p, enum frq_op op, uint8_t flags, uint32_t arg)
 {
+	uint32_t stamp;
+
 	if (__builtin_expect(p->credit == 0, 0)) {
 		int ret = frq_producer_refill(p);
 
 		if (ret != 0)
 			return ret;
 	}
+	stamp = p->stamp;
 	/* Pairs with the load in frq_consumer_peek. */
-	frq_store64(&p->ring->slot[p->next % FRQ_RING_SLOTS],
-		frq_request_pack((struct frq_request){
-			.seq = p->next,
-			.epoch = p->epoch,
-			.op = (uint8_t)op,
-			.flags = flags,
-			.arg = arg,
-		}));
-	p->next++;
+	frq_store64(&p->ring->slot[stamp % FRQ_RING_SLOTS], stamp |
+		(uint64_t)op << FRQ_REQ_OP_SHIFT | (uint64_t)flags << FRQ_REQ_FLAGS_SHIFT |
+		(uint64_t)(arg & FRQ_ARG_MAX) << FRQ_REQ_ARG_SHIFT);
+	/* One store of the whole, as it was loaded: a narrower one would not
+	 * be forwarded to the next load.
+	 */
+	p->stamp = (stamp & 0xff0000u) | (uint16_t)(stamp + 1);
 	p->credit--;
-	/* Pairs with the load in poller_scan_line, host/poller.c. */
-	frq_store8(p->doorbell, (uint8_t)p->next);
+	/* Pairs with the load in poller_scan_word, host/poller.c. */
+	frq_store8(p->doorbell, (uint8_t)(stamp + 1));
 	return 0;
 }
 

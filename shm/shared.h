@@ -9,7 +9,7 @@
  * Loads acquire and stores release. On x86 both are plain moves; with the
  * sanitizers they are what pairs the two sides:
  *	request slot	frq_producer_post (shm/ring.h)	-> frq_consumer_peek (shm/ring.h)
- *	doorbell byte	frq_producer_post (shm/ring.h)	-> poller_scan_line (host/poller.c)
+ *	doorbell byte	frq_producer_post (shm/ring.h)	-> poller_scan_word (host/poller.c)
  *	consumed word	frq_consumer_publish (shm/ring.h) -> frq_producer_refill (shm/ring.h)
  *	magic		frq_region_init (shm/region.c)	-> frq_region_check (shm/region.c)
  *
