@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * freqring.h - ask the host for the frequency of the cores a VM runs on
+ *
+ * A program opens the transport once, attaches one channel per lcore, and
+ * posts requests: a store into memory shared with the host, no system call,
+ * no VM exit. The answer is read back the same way, by plain loads.
+ *
+ * Threads: freqring_open, freqring_close, freqring_get_info,
+ * freqring_attach, freqring_observe and freqring_detach of one handle must
+ * not run at the same time. A channel belongs to one thread at a time;
+ * different channels need no lock between them, nor against the calls above.
+ * Nothing here blocks but the freqring_wait_* calls, freqring_get_info with a
+ * timeout, freqring_open (a few hundred microseconds to time the mapping) and
+ * freqring_attach while the host is just starting (0.1 s at most).
+ *
+ * Errors are negative errno values; freqring_error() has the sentence for
+ * a person.
+ */
+#ifndef FREQRING_H
+#define FREQRING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FREQRING_VERSION_MAJOR 0
+#define FREQRING_VERSION_MINOR 1
+
+struct freqring;		/* a transport to the host */
+struct freqring_channel;	/* one vCPU's voice in it */
+
+/* How the guest sees the region. */
+enum freqring_mapping {
+	FREQRING_MAPPING_CACHED,	/* as fast as it should be */
+	FREQRING_MAPPING_UNCACHED,	/* each access goes to the bus: correct but slow */
+};
+
+/** What to open. Zero-initialised means: find the device by itself. */
+struct freqring_options {
+	/* A device folder such as /sys/bus/pci/devices/0000:00:05.0, or the
+	 * path of a region's file (tests and measurements on the host itself);
+	 * NULL: the first PCI device 1af4:1110 that holds our magic.
+	 */
+	const char *device;
+};
+
+/**
+ * Open the transport.
+ *
+ * @param[out] fr  the handle; set on failure, too, so that
+ *	freqring_error(fr) can say why; freqring_close() it in both cases
+ *	(NULL only for -ENOMEM)
+ * @return 0; -ENODEV no device; -ENOENT a device without our magic (the
+ *	host's daemon has not made the region ready yet); -EPROTO another
+ *	version; -EPERM the kernel is locked down; -EACCES not allowed to open
+ *	the device; -EINVAL a file that cannot be a region's; or the errno of
+ *	a call that failed
+ */
+int freqring_open(struct freqring **fr, const struct freqring_options *options);
+
+/** Detach all channels and unmap. NULL is allowed. */
+void freqring_close(struct freqring *fr);
+
+/** The last failure of this handle or of a channel of it; never NULL. */
+const char *freqring_error(const struct freqring *fr);
+
+/** What is known of the transport. */
+struct freqring_info {
+	char device[64];		/* PCI address, or the end of a path */
+	unsigned int version;		/* of the region */
+	unsigned int nb_channels;	/* vCPUs that the host serves */
+	unsigned int epoch;
+	unsigned int incarnation;	/* starts of the host's daemon, 24 bits */
+	bool host_alive;		/* the heartbeat moved, see below */
+	bool host_stopped;		/* the daemon said good-bye */
+	bool quarantined;		/* the host does not listen to this VM */
+	bool simulated;			/* the host only pretends to set frequencies */
+	bool turbo;			/* turbo requests are served */
+	enum freqring_mapping mapping;
+	unsigned int load_ns_x10;	/* one load of shared memory, in 0.1 ns */
+	unsigned int store_ns_x10;	/* one store */
+	uint8_t uuid[16];		/* the VM, as libvirt names it */
+};
+
+/**
+ * Read the header. To tell a still heartbeat this waits until it moves, at
+ * most `timeout_ms`; 0 looks once and reports host_alive as last known: dead
+ * is a heartbeat that was the same at two looks at least 100 ms apart.
+ *
+ * @return 0; -ENOENT the host took the header away, to make the region anew
+ *	as a rule; -EPROTO it made it another version
+ */
+int freqring_get_info(struct freqring *fr, struct freqring_info *info,
+	unsigned int timeout_ms);
+
+/**
+ * The vCPU number, as libvirt counts, of a CPU of this Linux. After vCPU
+ * hotplug the two differ; the firmware's table of local APICs has libvirt's
+ * order. Where that table cannot be read (it needs root), `cpu` itself.
+ *
+ * @return vCPU, or -EINVAL: no such CPU
+ */
+int freqring_vcpu_of_cpu(unsigned int cpu);
+
+/**
+ * Take the channel of a vCPU. The vCPU's wish on the host stays as it was.
+ *
+ * Requests of the program before this one that the host has not consumed yet
+ * are withdrawn.
+ *
+ * @return 0; -EINVAL the host serves no such vCPU; -EBUSY another program of
+ *	this VM, or this one, has it; -ENOTCONN the host has this VM in
+ *	quarantine, or is just starting; -ENOMEM
+ */
+int freqring_attach(struct freqring *fr, unsigned int vcpu,
+	struct freqring_channel **ch);
+
+/**
+ * Look at a vCPU's channel without taking it, whoever has it: status, khz and
+ * freqs answer, requests and waits return -EPERM. Give it back with
+ * freqring_detach.
+ *
+ * @return 0; -EINVAL the host serves no such vCPU; -ENOMEM
+ */
+int freqring_observe(struct freqring *fr, unsigned int vcpu,
+	struct freqring_channel **ch);
+
+/** Give the channel back. The vCPU's wish on the host stays as it is, and so
+ * do requests that the host has still to consume. NULL is allowed.
+ */
+void freqring_detach(struct freqring_channel *ch);
+
+/*
+ * Requests. All return 1: posted; 0: dropped, because it repeats what was
+ * asked last and that was neither lost nor refused since (never for up,
+ * down and ping); -EAGAIN: the ring is full, nothing was asked; -ENOTCONN:
+ * the region is not the one this channel attached to and could not be
+ * attached to again, which the next call tries anew, or another program took
+ * the channel over, which is final (see freqring_error); -EPERM: the channel
+ * is only observed.
+ *
+ * After the host was restarted or the region made anew, the first call of
+ * any of these states the last wish again by itself: none, min, max or kHz,
+ * and turbo. After up and down that is the host's idea of the wish in kHz
+ * where it was seen, and only where the host has lost its own. A lease is not
+ * stated again.
+ */
+int freqring_up(struct freqring_channel *ch);
+int freqring_down(struct freqring_channel *ch);
+int freqring_min(struct freqring_channel *ch);
+int freqring_max(struct freqring_channel *ch);
+/** @param khz  1 to 16777215, else -ERANGE; between two frequencies of the
+ *	table the host takes the higher; outside the table it refuses
+ */
+int freqring_set(struct freqring_channel *ch, uint32_t khz);
+/** Allow or forbid this vCPU the turbo state. Allowed from the start. */
+int freqring_turbo(struct freqring_channel *ch, bool on);
+/** No opinion any more. */
+int freqring_release(struct freqring_channel *ch);
+/** Fail-safe: unless said again within `seconds` (1 to 16777215, else
+ *	-ERANGE), the host acts as if this guest had died. 0 ends the lease.
+ *	Never dropped as a repeat.
+ */
+int freqring_lease(struct freqring_channel *ch, uint32_t seconds);
+/** Consumed and echoed by the host, changes nothing. */
+int freqring_ping(struct freqring_channel *ch, uint32_t cookie);
+
+/**
+ * Wait until the host has consumed (applied) everything posted so far on
+ * this channel; a ping is never applied and not waited for there. Spins,
+ * then yields.
+ *
+ * @return 0; -ETIMEDOUT; -ENOTCONN the region became another meanwhile, or
+ *	another program took the channel over; -EPERM
+ */
+int freqring_wait_consumed(struct freqring_channel *ch, unsigned int timeout_us);
+int freqring_wait_applied(struct freqring_channel *ch, unsigned int timeout_us);
+
+/** Why a request was refused, or why less than asked was granted. */
+const char *freqring_reason(unsigned int reason);
+
+#define FREQRING_REFUSALS 4u
+
+/** Everything the host says about a channel. */
+struct freqring_status {
+	const char *wish;	/* "none", "min", "max", "kHz" */
+	uint32_t wish_khz;	/* 0: no opinion */
+	uint32_t granted_khz;	/* 0: nothing */
+	uint32_t khz;		/* the pCPU's frequency by the host's last decision, 0 unknown */
+	int index;		/* of khz in the table, -1 unknown */
+	int pcpu;		/* -1: none */
+	unsigned int nb_pcpus;	/* how many the vCPU is pinned to */
+	unsigned int reason;	/* see freqring_reason(); 0: the whole wish is granted */
+	bool turbo_allowed, turbo_available, turbo_granted;
+	uint32_t lease_left_ms;
+	uint64_t refusals;	/* total */
+	unsigned int nb_refusals; /* entries below, newest first */
+	struct {
+		uint16_t seq;
+		uint8_t reason;
+		uint8_t op;
+		uint32_t arg;
+	} refusal[FREQRING_REFUSALS];
+	/* This side's counters since attach. */
+	uint64_t posted, dropped, full, restated;
+};
+
+/** @return 0; -ENOTCONN: the region is being made anew, or in quarantine */
+int freqring_get_status(struct freqring_channel *ch, struct freqring_status *st);
+
+/** The pCPU's frequency in kHz by the host's last decision; 0: unknown. One load. */
+uint32_t freqring_get_khz(const struct freqring_channel *ch);
+
+/**
+ * The frequency table of the pCPU the vCPU runs on, highest first.
+ *
+ * @param[out] khz  room for n
+ * @param[out] turbo  whether khz[0] is the turbo state; may be NULL
+ * @return how many there are (more than n: only n were stored); -EAGAIN
+ *	the host keeps changing it; -EPROTO it is absurd
+ */
+int freqring_freqs(const struct freqring_channel *ch, uint32_t *khz, unsigned int n,
+	bool *turbo);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FREQRING_H */

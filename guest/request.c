@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * request.c - the request path
+ *
+ * Each call looks at the channel's verdict word, once. While that is as it
+ * was, a repeat is dropped and everything else is posted. The look cannot be
+ * left out of a post: it is the only thing that tells a program that asks
+ * once an hour that the host started anew meanwhile. The word has a cache line
+ * of its own, which stays here until the host has something to say.
+ *
+ * Where the mapping is uncached a load costs more than the post, so the word
+ * is looked at once a millisecond. CLOCK_MONOTONIC_COARSE tells when: it
+ * needs no TSC (which may be unusable in a VM) and no calibration, is read
+ * in a few nanoseconds, and that it ticks at 1 to 4 ms does no harm.
+ */
+#include <errno.h>
+
+#include "freqring_pvt.h"
+
+#define LOOK_EVERY_NS UINT64_C(1000000)
+
+static __attribute__((noinline, cold)) bool
+verdict_same_uncached(struct freqring_channel *ch)
+{
+	uint64_t now = frq_coarse_ns();
+
+	if (now < ch->next_look_ns)
+		return true;
+	if (frq_load64(ch->verdict_word) != ch->verdict)
+		return false;	/* and look again at once if it cannot be mended */
+	ch->next_look_ns = now + LOOK_EVERY_NS;
+	return true;
+}
+
+static inline bool
+verdict_same(struct freqring_channel *ch)
+{
+	if (frq_unlikely(ch->uncached))
+		return verdict_same_uncached(ch);
+	/* Pairs with the applier's store, host/applier.c. */
+	return frq_load64(ch->verdict_word) == ch->verdict;
+}
+
+/* The plain case of verdict_same. */
+static inline bool
+verdict_quiet(const struct freqring_channel *ch)
+{
+	return !ch->uncached && frq_load64(ch->verdict_word) == ch->verdict;
+}
+
+/* The way to a post is free: @return 0, or why not */
+static inline int
+make_ready(struct freqring_channel *ch, bool same)
+{
+	if (frq_unlikely(ch->mute != NULL))
+		return frq_fail(ch->fr, ch->mute_error, ch->mute);
+	return frq_likely(same) ? 0 : frq_recover(ch);
+}
+
+/* No credit: the ring looks full, or the channel may not ask at all. */
+static __attribute__((noinline)) int
+post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+{
+	int ret;
+
+	if (ch->mute != NULL)
+		return frq_fail(ch->fr, ch->mute_error, ch->mute);
+	ret = frq_producer_post(&ch->p, op, 0, arg);
+	if (ret == -ESTALE) {
+		ret = frq_recover(ch);
+		if (ret == 0)
+			ret = frq_producer_post(&ch->p, op, 0, arg);
+	}
+	if (ret == -ESTALE)
+		return frq_fail(ch->fr, -ENOTCONN, "the host is starting anew");
+	if (ret == -EAGAIN)
+		return frq_full(ch);
+	if (ret < 0)
+		return ret;
+	ch->posted++;
+	return 1;
+}
+
+/* With credit. */
+static inline void
+post_fast(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+{
+	(void)frq_producer_post(&ch->p, op, 0, arg);
+	ch->posted++;
+}
+
+/* A request that the applier sees; a ping is none. */
+static inline int
+post_applied(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+{
+	if (frq_unlikely(ch->p.credit == 0)) {
+		int ret = post_slowly(ch, op, arg);
+
+		if (ret != 1)
+			return ret;
+	} else {
+		post_fast(ch, op, arg);
+	}
+	ch->applied_target = ch->p.next;
+	ch->nb_pings = 0;
+	return 1;
+}
+
+/* ---- what may be dropped as a repeat --------------------------------------
+ *
+ * Saying it twice is saying it once, so a new wish is posted first and the
+ * verdict looked at afterwards, while the host is busy with it. Where that
+ * finds a host that started anew, recovery states the same wish again.
+ */
+
+static int
+post_wish(struct freqring_channel *ch, frq_ask_t a)
+{
+	frq_ask_t before = ch->wish;
+	bool relative = ch->relative;
+	int ret = post_applied(ch, frq_ask_op(a), frq_ask_arg(a));
+
+	if (frq_unlikely(ret != 1))
+		return ret;
+	ch->wish = a;
+	ch->relative = false;
+	ch->asked_wish = a;
+	if (frq_likely(verdict_same(ch)))
+		return 1;
+	ret = frq_recover(ch);
+	ch->asked_wish = ret == 0 ? a : 0;
+	if (ret == 0)
+		return 1;
+	/* An error means that nothing was asked, now or later. */
+	ch->wish = before;
+	ch->relative = relative;
+	return ret;
+}
+
+static int
+post_turbo(struct freqring_channel *ch, frq_ask_t a)
+{
+	frq_ask_t before = ch->turbo;
+	int ret = post_applied(ch, frq_ask_op(a), 0);
+
+	if (frq_unlikely(ret != 1))
+		return ret;
+	ch->turbo = a;
+	ch->asked_turbo = a;
+	if (frq_likely(verdict_same(ch)))
+		return 1;
+	ret = frq_recover(ch);
+	ch->asked_turbo = ret == 0 ? a : 0;
+	if (ret == 0)
+		return 1;
+	ch->turbo = before;
+	return ret;
+}
+
+/* A repeat, but the host said something since. */
+static __attribute__((noinline)) int
+say_again(struct freqring_channel *ch, const frq_ask_t *asked, frq_ask_t a,
+	int (*post_it)(struct freqring_channel *ch, frq_ask_t a))
+{
+	int ret = make_ready(ch, false);
+
+	if (ret < 0)
+		return ret;
+	/* Recovery may have stated just that. */
+	return *asked == a ? 1 : post_it(ch, a);
+}
+
+static inline int
+wish(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+{
+	frq_ask_t a = frq_ask(op, arg);
+
+	if (frq_unlikely(ch->asked_wish != a))
+		return post_wish(ch, a);
+	if (frq_unlikely(!verdict_same(ch)))
+		return say_again(ch, &ch->asked_wish, a, post_wish);
+	ch->dropped++;
+	return 0;
+}
+
+FRQ_API int
+freqring_min(struct freqring_channel *ch)
+{
+	return wish(ch, FRQ_OP_MIN, 0);
+}
+
+FRQ_API int
+freqring_max(struct freqring_channel *ch)
+{
+	return wish(ch, FRQ_OP_MAX, 0);
+}
+
+FRQ_API int
+freqring_set(struct freqring_channel *ch, uint32_t khz)
+{
+	if (khz == 0 || khz > FRQ_ARG_MAX)
+		return frq_fail(ch->fr, -ERANGE, "a frequency is 1 to 16777215 kHz");
+	return wish(ch, FRQ_OP_SET, khz);
+}
+
+FRQ_API int
+freqring_release(struct freqring_channel *ch)
+{
+	return wish(ch, FRQ_OP_RELEASE, 0);
+}
+
+FRQ_API int
+freqring_turbo(struct freqring_channel *ch, bool on)
+{
+	frq_ask_t a = frq_ask(on ? FRQ_OP_TURBO_ON : FRQ_OP_TURBO_OFF, 0);
+
+	if (frq_unlikely(ch->asked_turbo != a))
+		return post_turbo(ch, a);
+	if (frq_unlikely(!verdict_same(ch)))
+		return say_again(ch, &ch->asked_turbo, a, post_turbo);
+	ch->dropped++;
+	return 0;
+}
+
+/* ---- what is always posted ------------------------------------------------
+ *
+ * A step that is said twice is two steps, so the look comes first.
+ */
+
+/*
+ * After a step only the host knows the wish. What it is, give or take the
+ * steps under way, is in the state line, and is kept for the day when the
+ * host forgets: stating that again is a step or two off, stating nothing
+ * would leave a loaded core without an opinion. That load may miss the cache,
+ * but nothing waits for it. A restart with the same epoch does not need it,
+ * for then the host has kept the wish itself.
+ */
+static int
+step(struct freqring_channel *ch, enum frq_op op)
+{
+	int ret = make_ready(ch, verdict_same(ch));
+
+	if (ret < 0)
+		return ret;
+	ret = post_applied(ch, op, 0);
+	if (ret != 1)
+		return ret;
+	if (!ch->relative)
+		ch->seen_khz = 0;
+	ch->relative = true;
+	ch->asked_wish = 0;
+	if (!ch->uncached) {
+		uint64_t khz = frq_load64(&frq_region_state(&ch->fr->region,
+			ch->vcpu)->wish_khz);
+
+		/* 0 is "no opinion" as well as a region that is being voided. */
+		if (khz != 0 && khz <= FRQ_ARG_MAX)
+			ch->seen_khz = (uint32_t)khz;
+	}
+	return 1;
+}
+
+FRQ_API int
+freqring_up(struct freqring_channel *ch)
+{
+	return step(ch, FRQ_OP_UP);
+}
+
+FRQ_API int
+freqring_down(struct freqring_channel *ch)
+{
+	return step(ch, FRQ_OP_DOWN);
+}
+
+FRQ_API int
+freqring_lease(struct freqring_channel *ch, uint32_t seconds)
+{
+	int ret;
+
+	if (seconds > FRQ_ARG_MAX)
+		return frq_fail(ch->fr, -ERANGE, "a lease is at most 16777215 seconds");
+	ret = make_ready(ch, verdict_same(ch));
+	return ret < 0 ? ret : post_applied(ch, FRQ_OP_LEASE, seconds);
+}
+
+static void
+count_ping(struct freqring_channel *ch)
+{
+	if (ch->nb_pings < INT16_MAX)
+		ch->nb_pings++;
+}
+
+static __attribute__((noinline)) int
+ping_slowly(struct freqring_channel *ch, uint32_t cookie)
+{
+	int ret = post_slowly(ch, FRQ_OP_PING, cookie);
+
+	if (ret == 1)
+		count_ping(ch);
+	return ret;
+}
+
+/* Posted, but the host may have started anew before it saw that. */
+static __attribute__((noinline)) int
+ping_again(struct freqring_channel *ch, uint32_t cookie)
+{
+	uint64_t attach = ch->attach_word;
+	int ret;
+
+	if (verdict_same(ch))
+		return 1;
+	ret = frq_recover(ch);
+	if (ret < 0)
+		return ret;
+	return ch->attach_word == attach ? 1 : ping_slowly(ch, cookie);
+}
+
+/* All but the plain case ends in a tail call, so that nothing is saved first. */
+FRQ_API int
+freqring_ping(struct freqring_channel *ch, uint32_t cookie)
+{
+	if (frq_unlikely(ch->p.credit == 0))
+		return ping_slowly(ch, cookie);
+	post_fast(ch, FRQ_OP_PING, cookie);
+	count_ping(ch);
+	return frq_likely(verdict_quiet(ch)) ? 1 : ping_again(ch, cookie);
+}

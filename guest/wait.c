@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wait.c - wait for the host
+ *
+ * The answer comes within a microsecond or not soon. So the first looks are
+ * nothing but a load and a compare each: a pause would cost 140 cycles on
+ * recent processors, and much more under TCG, which leaves the translated
+ * code for it. Then it pauses, and after about 20 us it yields.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "freqring_pvt.h"
+
+#define EAGER_LOOKS	2048u
+#define LOOKS_PER_CHECK	256u
+#define SPIN_NS		UINT64_C(20000)
+
+static inline void
+relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/*
+ * The consumed word and the applied word begin alike: sequence, then epoch.
+ * Reached is `target` itself and what was posted after it; the window is kept
+ * below half the sequence space, so an answer far behind is not taken for
+ * one ahead.
+ */
+static inline bool
+reached(uint64_t word, uint8_t epoch, uint16_t target, uint16_t window)
+{
+	return (uint8_t)(word >> 16) == epoch && (uint16_t)((uint16_t)word - target) <= window;
+}
+
+bool
+frq_is_applied(const struct freqring_channel *ch)
+{
+	return reached(frq_load64(&frq_region_state(&ch->fr->region, ch->vcpu)->applied),
+		ch->p.epoch, ch->applied_target, (uint16_t)ch->nb_pings);
+}
+
+static int
+check_region(struct freqring_channel *ch)
+{
+	struct frq_life life;
+	int ret = frq_life_usable(ch->fr, &life);
+
+	if (ret < 0)
+		return ret;
+	if (life.epoch != ch->p.epoch)
+		return frq_fail(ch->fr, -ENOTCONN, "the host made the region anew: what was "
+			"asked is void, the next request states it again");
+	if (frq_taken_over(ch))
+		return frq_fail(ch->fr, ch->mute_error, ch->mute);
+	return 0;
+}
+
+static int
+wait_slowly(struct freqring_channel *ch, const uint64_t FRQ_SHARED *word, uint16_t target,
+	uint16_t window, unsigned int timeout_us)
+{
+	uint64_t start = frq_now_ns(), now;
+
+	for (;;) {
+		int ret;
+
+		for (unsigned int i = 0; i < LOOKS_PER_CHECK; i++) {
+			if (reached(frq_load64(word), ch->p.epoch, target, window))
+				return 0;
+			relax();
+		}
+		ret = check_region(ch);
+		if (ret < 0)
+			return ret;
+		now = frq_now_ns();
+		if (now - start >= (uint64_t)timeout_us * 1000)
+			return frq_fail(ch->fr, -ETIMEDOUT, "the host did not answer in time");
+		if (now - start > SPIN_NS)
+			(void)sched_yield();
+	}
+}
+
+static int
+wait_for(struct freqring_channel *ch, const uint64_t FRQ_SHARED *word, uint16_t target,
+	uint16_t window, unsigned int timeout_us)
+{
+	/* Just what it should be, mostly: the tightest of loops. */
+	const uint32_t expected = target | (uint32_t)ch->p.epoch << 16;
+
+	for (unsigned int i = 0; i < EAGER_LOOKS; i++)
+		if ((frq_load64(word) & 0xffffffu) == expected)
+			return 0;
+	if (ch->mute != NULL)
+		return frq_fail(ch->fr, ch->mute_error, ch->mute);
+	return wait_slowly(ch, word, target, window, timeout_us);
+}
+
+FRQ_API int
+freqring_wait_consumed(struct freqring_channel *ch, unsigned int timeout_us)
+{
+	return wait_for(ch, &ch->p.consumed->consumed, ch->p.next, 0, timeout_us);
+}
+
+FRQ_API int
+freqring_wait_applied(struct freqring_channel *ch, unsigned int timeout_us)
+{
+	const struct frq_state_line FRQ_SHARED *s = frq_region_state(&ch->fr->region, ch->vcpu);
+	int ret = wait_for(ch, &s->applied, ch->applied_target, (uint16_t)ch->nb_pings,
+		timeout_us);
+
+	if (ret == 0)
+		ch->seen_khz = (uint32_t)frq_load64(&s->wish_khz) & FRQ_ARG_MAX;
+	return ret;
+}
