@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cmd_status.c - the daemon's status, as a table or as it came
+ *
+ * A key that the daemon does not send shows as "-" or 0: the two may be of
+ * different versions.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli.h"
+#include "client.h"
+#include "columns.h"
+#include "printable.h"
+
+/* ---- members that may be absent ------------------------------------------ */
+
+static const char *
+text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static const char *
+text_or_dash(const json_t *o, const char *key)
+{
+	const char *s = text_of(o, key);
+
+	return s[0] != '\0' ? s : "-";
+}
+
+static intmax_t
+number_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static bool
+flag_of(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+static intmax_t
+mhz(intmax_t khz)
+{
+	return (khz + 500) / 1000;
+}
+
+static const char *
+plural(intmax_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* Goes behind each frequency that no hardware runs at. */
+static const char *
+mark(bool simulated)
+{
+	return simulated ? " (simulated)" : "";
+}
+
+static bool
+is_simulated(const json_t *status)
+{
+	const json_t *backend = json_object_get(status, "backend");
+
+	return flag_of(backend, "simulated") || strcmp(text_of(backend, "name"), "simulated") == 0;
+}
+
+/* ---- the daemon ---------------------------------------------------------- */
+
+static void
+print_uptime(intmax_t s)
+{
+	if (s >= 86400)
+		printf("%jd d %jd h", s / 86400, s / 3600 % 24);
+	else if (s >= 3600)
+		printf("%jd h %jd min", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		printf("%jd min %jd s", s / 60, s % 60);
+	else
+		printf("%jd s", s);
+}
+
+static void
+print_libvirt(const json_t *l)
+{
+	intmax_t errors = number_of(l, "errors");
+
+	printf("libvirt    %s, %s, %jd event%s, map read %jd times and changed %jd",
+		text_or_dash(l, "uri"), flag_of(l, "connected") ? "connected" : "NOT CONNECTED",
+		number_of(l, "events"), plural(number_of(l, "events")),
+		number_of(l, "maps_read"), number_of(l, "maps_changed"));
+	if (errors != 0)
+		printf(", %jd error%s", errors, plural(errors));
+	printf("\n");
+}
+
+static void
+print_poller(const json_t *p)
+{
+	printf("poller     CPU %jd, %s, %jd request%s in %jd turns, %jd VM%s, %jd channel%s "
+		"(%jd hot)\n",
+		number_of(p, "cpu"), text_or_dash(p, "stage"),
+		number_of(p, "requests"), plural(number_of(p, "requests")),
+		number_of(p, "turns"),
+		number_of(p, "vms"), plural(number_of(p, "vms")),
+		number_of(p, "channels"), plural(number_of(p, "channels")),
+		number_of(p, "hot"));
+}
+
+static void
+print_applier(const json_t *a)
+{
+	intmax_t failed = number_of(a, "write_errors");
+
+	printf("applier    CPU %jd%s, %jd wakeup%s, %jd decision%s, %jd write%s",
+		number_of(a, "cpu"), flag_of(a, "shares_poller_cpu") ? " (the poller's)" : "",
+		number_of(a, "wakeups"), plural(number_of(a, "wakeups")),
+		number_of(a, "decisions"), plural(number_of(a, "decisions")),
+		number_of(a, "writes"), plural(number_of(a, "writes")));
+	if (failed != 0)
+		printf(", %jd FAILED", failed);
+	printf("\n");
+}
+
+/* "<label>bad_op 1, bad_arg 3"; nothing where all are zero. */
+static void
+print_causes(const char *label, json_t *causes)
+{
+	const char *key, *before = label;
+	json_t *n;
+
+	json_object_foreach(causes, key, n) {
+		if (json_integer_value(n) == 0)
+			continue;
+		printf("%s%s %jd", before, key, (intmax_t)json_integer_value(n));
+		before = ", ";
+	}
+	if (before != label)
+		printf("\n");
+}
+
+static void
+print_daemon(const json_t *st)
+{
+	const json_t *control = json_object_get(st, "control");
+
+	printf("freqringd  %s, pid %jd, up ", text_or_dash(st, "version"), number_of(st, "pid"));
+	print_uptime(number_of(st, "uptime_s"));
+	printf("\n");
+	printf("backend    %s%s\n", text_or_dash(json_object_get(st, "backend"), "name"),
+		is_simulated(st) ? ": no frequency is really set" : "");
+	print_libvirt(json_object_get(st, "libvirt"));
+	print_poller(json_object_get(st, "poller"));
+	print_applier(json_object_get(st, "applier"));
+	printf("control    %jd client%s, %jd request%s\n",
+		number_of(control, "clients"), plural(number_of(control, "clients")),
+		number_of(control, "requests"), plural(number_of(control, "requests")));
+	print_causes("  errors   ", json_object_get(control, "errors"));
+	print_causes("refused    ", json_object_get(st, "refusals"));
+}
+
+/* ---- VMs ------------------------------------------------------------------ */
+
+static void
+add_wish(struct columns *c, const json_t *ch)
+{
+	const char *wish = text_of(ch, "wish");
+	const json_t *turbo = json_object_get(ch, "turbo_allowed");
+	const char *no_turbo = json_is_false(turbo) ? ", no turbo" : "";
+
+	if (strcmp(wish, "kHz") == 0)
+		columns_add(c, "%jd MHz%s", mhz(number_of(ch, "wish_khz")), no_turbo);
+	else if (strcmp(wish, "none") == 0)
+		columns_add(c, "-");
+	else
+		columns_add(c, "%s%s", wish, no_turbo);
+}
+
+static void
+add_lease(struct columns *c, intmax_t left_ms)
+{
+	if (left_ms == 0)
+		columns_add(c, "-");
+	else
+		columns_add(c, "%jd.%jd s", left_ms / 1000, left_ms / 100 % 10);
+}
+
+static void
+add_channel(struct columns *c, const json_t *ch, bool simulated)
+{
+	intmax_t granted = number_of(ch, "granted_khz");
+
+	columns_add(c, "%jd", number_of(ch, "vcpu"));
+	columns_add(c, "%s", text_of(ch, "pcpus"));
+	columns_add(c, "%s%s", flag_of(ch, "attached") ? "yes" : "no",
+		strcmp(text_of(ch, "mapping"), "uncached") == 0 ? ", uncached" : "");
+	add_wish(c, ch);
+	if (granted == 0)
+		columns_add(c, "-");
+	else
+		columns_add(c, "%jd MHz%s", mhz(granted), mark(simulated));
+	columns_add(c, "%s", flag_of(ch, "quarantined") ? "quarantined" : text_of(ch, "reason"));
+	columns_add(c, "%jd", number_of(ch, "requests"));
+	columns_add(c, "%jd", number_of(ch, "refusals"));
+	add_lease(c, number_of(ch, "lease_left_ms"));
+}
+
+static void
+print_vm(const json_t *vm, bool simulated)
+{
+	static const char *const heads[] = { "VCPU", "PCPU", "ATTACHED", "WISH", "GRANTED",
+		"REASON", "REQUESTS", "REFUSED", "LEASE", NULL };
+	json_t *channels = json_object_get(vm, "channels"), *ch;
+	struct columns c;
+	size_t i;
+
+	printf("\n%s  %s, %s, epoch %jd, %jd request%s%s%s\n", text_or_dash(vm, "name"),
+		text_or_dash(vm, "state"), text_or_dash(vm, "shmem"), number_of(vm, "epoch"),
+		number_of(vm, "requests"), plural(number_of(vm, "requests")),
+		flag_of(vm, "admitted") ? "" : ", NOT ADMITTED",
+		flag_of(vm, "quarantined") ? ", QUARANTINED" : "");
+	printf("    UUID %s\n", text_or_dash(vm, "uuid"));
+	if (text_of(vm, "problem")[0] != '\0')
+		printf("    problem: %s\n", text_of(vm, "problem"));
+	print_causes("    refused: ", json_object_get(vm, "refusals"));
+	if (json_array_size(channels) == 0)
+		return;
+	columns_init(&c, heads);
+	json_array_foreach(channels, i, ch)
+		add_channel(&c, ch, simulated);
+	columns_finish(&c, 4);
+}
+
+/* ---- CPUs ----------------------------------------------------------------- */
+
+static void
+add_votes(struct columns *c, json_t *votes)
+{
+	char text[256] = "";
+	size_t used = 0, i;
+	json_t *vote;
+
+	json_array_foreach(votes, i, vote) {
+		int n = snprintf(text + used, sizeof(text) - used, "%s%s/%jd=%jd",
+			i == 0 ? "" : " ", text_or_dash(vote, "vm"), number_of(vote, "vcpu"),
+			mhz(number_of(vote, "khz")));
+
+		if (n < 0 || (size_t)n >= sizeof(text) - used) {
+			text[used] = '\0';
+			columns_add(c, "%s and %zu more", text, json_array_size(votes) - i);
+			return;
+		}
+		used += (size_t)n;
+	}
+	columns_add(c, "%s", text);
+}
+
+static void
+add_khz(struct columns *c, intmax_t khz, bool simulated)
+{
+	if (khz == 0)
+		columns_add(c, "-");
+	else
+		columns_add(c, "%jd%s", mhz(khz), mark(simulated));
+}
+
+static bool
+has_vote_of(const json_t *cpu, const char *vm)
+{
+	const json_t *votes = json_object_get(cpu, "votes");
+
+	for (size_t i = 0; i < json_array_size(votes); i++) {
+		if (strcmp(text_of(json_array_get(votes, i), "vm"), vm) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+print_cpus(json_t *cpus, bool simulated)
+{
+	static const char *const heads[] = { "CPU", "MHz", "DECIDED", "VOTES", "WRITES", NULL };
+	struct columns c;
+	json_t *cpu;
+	size_t i;
+
+	if (json_array_size(cpus) == 0)
+		return;
+	printf("\n");
+	columns_init(&c, heads);
+	json_array_foreach(cpus, i, cpu) {
+		bool sim = simulated || strcmp(text_of(cpu, "backend"), "simulated") == 0;
+		intmax_t failed = number_of(cpu, "write_errors");
+
+		columns_add(&c, "%jd", number_of(cpu, "cpu"));
+		add_khz(&c, number_of(cpu, "khz"), sim);
+		add_khz(&c, number_of(cpu, "decided_khz"), sim);
+		add_votes(&c, json_object_get(cpu, "votes"));
+		if (failed != 0)
+			columns_add(&c, "%jd, %jd FAILED", number_of(cpu, "writes"), failed);
+		else
+			columns_add(&c, "%jd", number_of(cpu, "writes"));
+	}
+	columns_finish(&c, 0);
+}
+
+/* ---- the command ---------------------------------------------------------- */
+
+/* Leave only that VM, and the CPUs it has a say in. Whether there is one. */
+static bool
+keep_one(json_t *status, const char *wanted)
+{
+	json_t *vms = json_object_get(status, "vms");
+	json_t *cpus = json_object_get(status, "cpus");
+	const char *name = NULL;
+
+	for (size_t i = json_array_size(vms); i-- > 0; ) {
+		const json_t *vm = json_array_get(vms, i);
+
+		if (strcmp(text_of(vm, "name"), wanted) == 0 ||
+		    strcasecmp(text_of(vm, "uuid"), wanted) == 0)
+			name = text_of(vm, "name");
+		else
+			json_array_remove(vms, i);
+	}
+	for (size_t i = json_array_size(cpus); name != NULL && i-- > 0; ) {
+		if (!has_vote_of(json_array_get(cpus, i), name))
+			json_array_remove(cpus, i);
+	}
+	return name != NULL;
+}
+
+static void
+print_tables(json_t *status)
+{
+	bool simulated = is_simulated(status);
+	json_t *vms = json_object_get(status, "vms"), *vm;
+	size_t i;
+
+	make_json_printable(status);
+	print_daemon(status);
+	if (json_array_size(vms) == 0)
+		printf("\nno VM has a freqring device\n");
+	json_array_foreach(vms, i, vm)
+		print_vm(vm, simulated);
+	print_cpus(json_object_get(status, "cpus"), simulated);
+}
+
+enum cli_status
+cmd_status(const struct cli *cli, int argc, char **argv)
+{
+	struct frq_err err;
+	json_t *status = client_call(cli->socket, "status", NULL, &err);
+
+	if (status == NULL) {
+		cli_error("%s", err.text);
+		return CLI_FAILED;
+	}
+	if (argc > 1 && !keep_one(status, argv[1])) {
+		cli_error("%s: freqringd knows no VM of that name or UUID; see freqring status",
+			argv[1]);
+		json_decref(status);
+		return CLI_FAILED;
+	}
+	if (cli->json) {
+		json_dumpf(status, stdout, JSON_INDENT(2));
+		printf("\n");
+	} else {
+		print_tables(status);
+	}
+	json_decref(status);
+	return CLI_OK;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+
+#include "cli.h"
+#include "client.h"
+#include "printable.h"
+
+enum cli_status
+cmd_version(const struct cli *cli, int argc, char **argv)
+{
+	struct frq_err err;
+	json_t *status;
+	const char *daemon;
+
+	(void)argc;
+	(void)argv;
+	if (!cli->json)
+		printf("freqring   %s\n", FREQRING_VERSION);
+	status = client_call(cli->socket, "status", NULL, &err);
+	if (status == NULL) {
+		fflush(stdout);
+		cli_error("%s", err.text);
+		return CLI_FAILED;
+	}
+	make_json_printable(status);
+	daemon = json_string_value(json_object_get(status, "version"));
+	if (cli->json) {
+		json_t *out = json_pack("{s:s, s:s?}", "freqring", FREQRING_VERSION,
+			"freqringd", daemon);
+
+		json_dumpf(out, stdout, JSON_INDENT(2));
+		printf("\n");
+		json_decref(out);
+	} else {
+		printf("freqringd  %s\n", daemon != NULL ? daemon : "unknown");
+	}
+	json_decref(status);
+	return CLI_OK;
+}

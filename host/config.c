@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * config.c - the order in which the sources of the configuration are taken
+ */
+#define _GNU_SOURCE 1	/* FNM_CASEFOLD */
+#include "config.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config_pvt.h"
+
+static bool
+take_file(struct config *c, const char *given, struct frq_err *err)
+{
+	int ret = config_parse_file(c, given != NULL ? given : CONFIG_DEFAULT_FILE, err);
+
+	/* The defaults do; but a file that somebody names has to be there. */
+	return ret == 0 || (ret == -ENOENT && given == NULL);
+}
+
+static bool
+check(struct config *c, struct frq_err *err)
+{
+	struct config_machine m;
+
+	return config_machine_read(&m, err) == 0 && config_check_cpus(c, &m, err) &&
+		config_check_users(c, err);
+}
+
+int
+config_load(struct config *c, int argc, char **argv)
+{
+	struct config_args args;
+	struct frq_err err;
+
+	config_defaults(c);
+	if (!config_parse_args(NULL, &args, argc, argv, &err))
+		goto fail;
+	if (args.help) {
+		config_print_help();
+		return 1;
+	}
+	if (args.version) {
+		printf("freqringd %s\n", FREQRING_VERSION);
+		return 1;
+	}
+	if (!take_file(c, args.file, &err) ||
+	    !config_parse_args(c, &args, argc, argv, &err) ||
+	    !check(c, &err))
+		goto fail;
+	return 0;
+
+fail:
+	fprintf(stderr, "freqringd: %s\n", err.text);
+	return -1;
+}
+
+static bool
+matches(const char *pattern, const char *name, const char *uuid)
+{
+	return fnmatch(pattern, name, 0) == 0 || fnmatch(pattern, uuid, FNM_CASEFOLD) == 0;
+}
+
+bool
+config_allows(const struct config *c, const char *name, const char *uuid)
+{
+	static const char space[] = " \t";
+	char list[sizeof(c->allow)];
+	char *rest = list, *part;
+
+	memcpy(list, c->allow, sizeof(list));
+	while ((part = strsep(&rest, ",")) != NULL) {
+		size_t len;
+
+		part += strspn(part, space);
+		for (len = strlen(part); len > 0 && strchr(space, part[len - 1]) != NULL; len--)
+			part[len - 1] = '\0';
+		if (len > 0 && matches(part, name, uuid))
+			return true;
+	}
+	return false;
+}

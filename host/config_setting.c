@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * config_setting.c - the table of settings, and taking a value for one
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "config_pvt.h"
+
+#define FIELD(member) \
+	.offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
+
+static const char *const backends[] = {
+	[CONFIG_BACKEND_LIBRTE_POWER] = "librte_power",
+	[CONFIG_BACKEND_SIMULATED] = "simulated",
+	NULL
+};
+
+static const char *const log_levels[] = {
+	"debug", "info", "notice", "warning", "error", NULL
+};
+
+const struct config_setting config_settings[CONFIG_NB_SETTINGS] = {
+	{ "daemon", "backend", "backend", 0, CONFIG_CHOICE, FIELD(backend),
+	  .choices = backends, .def = "librte_power", .arg = "NAME",
+	  .help = "what sets frequencies: librte_power, or simulated (changes nothing)" },
+	{ "daemon", "poller_cpu", "poller-cpu", 0, CONFIG_CPU, FIELD(poller_cpu),
+	  .def = "auto", .arg = "CPU",
+	  .help = "the poller's CPU; auto: the highest that may be used" },
+	{ "daemon", "applier_cpu", "applier-cpu", 0, CONFIG_CPU, FIELD(applier_cpu),
+	  .def = "auto", .arg = "CPU",
+	  .help = "the applier's CPU; auto: it shares the poller's" },
+	{ "daemon", "control_cpus", "control-cpus", 0, CONFIG_CPUS, FIELD(control_cpus),
+	  .def = "auto", .arg = "CPUS",
+	  .help = "CPUs of all other threads; auto: all but the poller's" },
+	{ "daemon", "managed_cpus", "managed-cpus", 0, CONFIG_CPUS, FIELD(managed_cpus),
+	  .def = "auto", .arg = "CPUS",
+	  .help = "CPUs whose frequency may be set; auto: every online one" },
+	{ "daemon", "socket", "socket", 's', CONFIG_PATH,
+	  .offset = offsetof(struct config, socket),
+	  .size = sizeof(((struct sockaddr_un *)0)->sun_path),
+	  .def = "/run/freqring/control.sock", .arg = "PATH",
+	  .help = "the control socket" },
+	{ "daemon", "state_dir", "state-dir", 0, CONFIG_PATH, FIELD(state_dir),
+	  .def = "/run/freqring", .arg = "DIR",
+	  .help = "state that outlives the daemon, on a tmpfs" },
+	{ "daemon", "group", "group", 0, CONFIG_TEXT, FIELD(group),
+	  .def = CONFIG_DEFAULT_GROUP, .arg = "GROUP",
+	  .help = "who may read from the control socket; empty: only root" },
+	{ "daemon", "log_level", "log-level", 0, CONFIG_WORD, FIELD(log_level),
+	  .choices = log_levels, .def = "info", .arg = "LEVEL",
+	  .help = "debug, info, notice, warning or error" },
+	{ "libvirt", "uri", "connect", 0, CONFIG_TEXT, FIELD(uri),
+	  .def = "qemu:///system", .arg = "URI",
+	  .help = "where libvirt listens, as for virsh" },
+	{ "shm", "shm_dir", "shm-dir", 0, CONFIG_PATH, FIELD(shm_dir),
+	  .def = "/dev/shm", .arg = "DIR",
+	  .help = "where the regions' files are" },
+	{ "shm", "shm_group", "shm-group", 0, CONFIG_TEXT, FIELD(shm_group),
+	  .def = "", .arg = "GROUP",
+	  .help = "their group; empty: libvirt-qemu, qemu or kvm" },
+	{ "shm", "qemu_user", "qemu-user", 0, CONFIG_TEXT, FIELD(qemu_user),
+	  .def = "", .arg = "USER",
+	  .help = "their owner beside root; empty: libvirt-qemu or qemu" },
+	{ "vms", "allow", "allow", 0, CONFIG_LIST, FIELD(allow),
+	  .def = "*", .arg = "LIST",
+	  .help = "VMs to serve: names, UUIDs or patterns, with commas" },
+	{ "vms", "rate_limit", "rate-limit", 0, CONFIG_COUNT, FIELD(rate_limit),
+	  .def = "0", .arg = "N",
+	  .help = "requests a second that a VM may post; 0: any number" },
+};
+
+const struct config_setting *
+config_find(const char *section, const char *key)
+{
+	for (unsigned int i = 0; i < CONFIG_NB_SETTINGS; i++) {
+		const struct config_setting *s = &config_settings[i];
+
+		if (strcmp(s->section, section) == 0 && strcmp(s->key, key) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static bool
+find_choice(const struct config_setting *s, const char *text, unsigned int *index,
+	struct frq_err *err)
+{
+	char list[128] = "";
+	size_t used = 0;
+
+	for (*index = 0; s->choices[*index] != NULL; (*index)++) {
+		if (strcmp(s->choices[*index], text) == 0)
+			return true;
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+			used == 0 ? "" : ", ", s->choices[*index]);
+	}
+	frq_err_set(err, "expected one of %s", list);
+	return false;
+}
+
+/* Digits only: strtoul() would take white space and signs, too. */
+static bool
+parse_number(const char *text, unsigned long max, unsigned long *n)
+{
+	*n = 0;
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		*n = *n * 10 + (unsigned long)(*text - '0');
+		if (*n > max)
+			return false;
+	}
+	return true;
+}
+
+static bool
+set_cpu(int *cpu, const char *text, struct frq_err *err)
+{
+	unsigned long n;
+
+	if (strcmp(text, "auto") == 0) {
+		*cpu = -1;
+		return true;
+	}
+	if (!parse_number(text, FRQ_MAX_CPUS - 1, &n)) {
+		frq_err_set(err, "expected a CPU number from 0 to %u, or auto",
+			FRQ_MAX_CPUS - 1);
+		return false;
+	}
+	*cpu = (int)n;
+	return true;
+}
+
+static bool
+set_cpus(struct cpuset *cpus, const char *text, struct frq_err *err)
+{
+	struct cpuset parsed = { 0 };
+	struct frq_err why;
+
+	if (strcmp(text, "auto") != 0 && !cpuset_parse(&parsed, text, &why)) {
+		frq_err_set(err, "%.160s; expected CPUs like 0,2-5, or auto", why.text);
+		return false;
+	}
+	*cpus = parsed;
+	return true;
+}
+
+static bool
+set_text(char *field, const struct config_setting *s, const char *text, struct frq_err *err)
+{
+	if (strlen(text) >= s->size) {
+		frq_err_set(err, "expected at most %zu characters", s->size - 1);
+		return false;
+	}
+	memcpy(field, text, strlen(text) + 1);
+	return true;
+}
+
+static bool
+set_count(uint32_t *field, const char *text, struct frq_err *err)
+{
+	unsigned long n;
+
+	if (!parse_number(text, UINT32_MAX, &n)) {
+		frq_err_set(err, "expected a number from 0 to %" PRIu32, UINT32_MAX);
+		return false;
+	}
+	*field = (uint32_t)n;
+	return true;
+}
+
+bool
+config_set(struct config *c, const struct config_setting *s, const char *text,
+	struct frq_err *err)
+{
+	void *field = (char *)c + s->offset;
+	unsigned int index;
+
+	switch (s->kind) {
+	case CONFIG_CHOICE:
+		if (!find_choice(s, text, &index, err))
+			return false;
+		*(enum config_backend *)field = (enum config_backend)index;
+		return true;
+	case CONFIG_WORD:
+		return find_choice(s, text, &index, err) && set_text(field, s, text, err);
+	case CONFIG_CPU:
+		return set_cpu(field, text, err);
+	case CONFIG_CPUS:
+		return set_cpus(field, text, err);
+	case CONFIG_PATH:
+		if (text[0] != '/') {
+			frq_err_set(err, "expected an absolute path");
+			return false;
+		}
+		return set_text(field, s, text, err);
+	case CONFIG_TEXT:
+	case CONFIG_LIST:
+		return set_text(field, s, text, err);
+	case CONFIG_COUNT:
+		return set_count(field, text, err);
+	}
+	abort();
+}
+
+void
+config_defaults(struct config *c)
+{
+	struct frq_err err;
+
+	memset(c, 0, sizeof(*c));
+	for (unsigned int i = 0; i < CONFIG_NB_SETTINGS; i++) {
+		if (!config_set(c, &config_settings[i], config_settings[i].def, &err))
+			abort();
+	}
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * control.h - the control socket: JSON-RPC 2.0, one object a line
+ *
+ * Runs on the control thread's event loop. A client is known by its peer
+ * credentials; a request line, a reply that is not read and the number of
+ * clients are bounded.
+ */
+#ifndef FRQ_CONTROL_H
+#define FRQ_CONTROL_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "region.h"
+
+/* JSON-RPC error codes: those of the specification, then ours. */
+#define RPC_PARSE_ERROR		(-32700)
+#define RPC_INVALID_REQUEST	(-32600)
+#define RPC_METHOD_NOT_FOUND	(-32601)
+#define RPC_INVALID_PARAMS	(-32602)
+#define RPC_INTERNAL_ERROR	(-32603)
+#define RPC_DENIED		(-32001)
+#define RPC_FAILED		(-32000)
+
+struct rpc_call {
+	json_t *params;		/* object, or NULL; borrowed */
+	uid_t uid;		/* of the client */
+	void *arg;		/* control_config.arg */
+	int code;		/* on failure: RPC_* */
+	struct frq_err err;	/* on failure: the message */
+};
+
+struct rpc_method {
+	const char *name;
+	bool changes;		/* asks for the right to change, not only to read */
+	const char *help;
+	/* The result (a new reference), or NULL with call->code and ->err set. */
+	json_t *(*run)(struct rpc_call *call);
+};
+
+struct control_config {
+	const char *path;
+	gid_t group;		/* (gid_t)-1: root and the daemon's user only */
+	const struct rpc_method *methods;	/* ends with name == NULL */
+	void *arg;
+};
+
+struct control;
+
+int control_start(struct control **ctl, struct event_base *base,
+	const struct control_config *c, struct frq_err *err);
+void control_stop(struct control *ctl);	/* removes the socket, closes clients */
+
+/** {"clients": n, "requests": n, "errors": {...by cause}} */
+json_t *control_stats(const struct control *ctl);
+
+#endif /* FRQ_CONTROL_H */

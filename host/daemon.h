@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* daemon.h - the parts of freqringd, as main() puts them together */
+#ifndef FRQ_DAEMON_H
+#define FRQ_DAEMON_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "applier.h"
+#include "config.h"
+#include "control.h"
+#include "libvirt_watch.h"
+#include "poller.h"
+#include "power.h"
+#include "vms.h"
+
+struct daemon {
+	struct config config;
+	const struct power_ops *power;
+	struct applier *applier;
+	struct poller *poller;
+	struct vms *vms;
+	struct libvirt_watch *watch;
+	struct control *control;
+
+	struct event_base *base;	/* of the control thread */
+	struct event *on_applier, *on_poller, *on_map, *on_term, *on_int, *on_hup;
+	int state_fd;			/* the locked state folder */
+	int applier_fd, poller_fd, map_fd;	/* eventfds that wake the control thread */
+	struct vm_map *new_map;		/* the libvirt thread stores, the control thread takes */
+
+	unsigned int poller_lcore;
+	bool poller_running, applier_running;
+	pthread_t applier_thread;
+	struct timespec started;
+};
+
+#endif /* FRQ_DAEMON_H */

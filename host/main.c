@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * freqringd - sets the frequency of the cores that VMs run on, as they ask
+ *
+ * main() starts the parts in the order in which they need each other and
+ * ends them in the reverse one. Four threads: the poller (an EAL lcore), the
+ * applier, the libvirt thread, and this one, which runs one event loop.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <grp.h>
+#include <rte_cycles.h>
+#include <rte_launch.h>
+
+#include "daemon.h"
+#include "eal.h"
+#include "log.h"
+#include "sigbus.h"
+#include "status.h"
+
+static const struct rpc_method methods[] = {
+	{ "status", false, "Everything the daemon knows", status_run },
+	{ "version", false, "Version of the daemon and of the region", version_run },
+	{ NULL, false, NULL, NULL },
+};
+
+/* ---- the control thread's events ----------------------------------------- */
+
+static void
+take_fd(int fd)
+{
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n));
+}
+
+static void
+on_applier(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	take_fd(fd);
+	vms_applier_done(d->vms);
+}
+
+static void
+on_poller(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	take_fd(fd);
+	vms_quarantined(d->vms);
+}
+
+static void
+on_map(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct vm_map *map;
+
+	(void)what;
+	take_fd(fd);
+	map = __atomic_exchange_n(&d->new_map, NULL, __ATOMIC_ACQ_REL);
+	if (map != NULL)
+		vms_follow(d->vms, map);
+}
+
+static void
+on_stop_signal(evutil_socket_t sig, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	FRQ_LOG(NOTICE, "SIG%s: stopping", sigabbrev_np((int)sig));
+	(void)event_base_loopbreak(d->base);
+}
+
+/* On the libvirt thread. A map that nobody took yet is superseded. */
+static void
+map_changed(struct vm_map *map, void *arg)
+{
+	struct daemon *d = arg;
+	const uint64_t one = 1;
+
+	vm_map_free(__atomic_exchange_n(&d->new_map, map, __ATOMIC_ACQ_REL));
+	(void)!write(d->map_fd, &one, sizeof(one));
+}
+
+static int
+watch_fd(struct daemon *d, int *fd, struct event **ev, event_callback_fn fn)
+{
+	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (*fd < 0)
+		return -errno;
+	*ev = event_new(d->base, *fd, EV_READ | EV_PERSIST, fn, d);
+	return *ev != NULL && event_add(*ev, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static int
+watch_signal(struct daemon *d, int sig, struct event **ev)
+{
+	*ev = evsignal_new(d->base, sig, on_stop_signal, d);
+	return *ev != NULL && event_add(*ev, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static int
+start_events(struct daemon *d, struct frq_err *err)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	d->base = event_base_new();
+	if (d->base != NULL &&
+	    watch_fd(d, &d->applier_fd, &d->on_applier, on_applier) == 0 &&
+	    watch_fd(d, &d->poller_fd, &d->on_poller, on_poller) == 0 &&
+	    watch_fd(d, &d->map_fd, &d->on_map, on_map) == 0 &&
+	    watch_signal(d, SIGTERM, &d->on_term) == 0 &&
+	    watch_signal(d, SIGINT, &d->on_int) == 0 &&
+	    watch_signal(d, SIGHUP, &d->on_hup) == 0)
+		return 0;
+	frq_err_set(err, "the event loop cannot be set up: %s", strerror(errno));
+	return -ENOMEM;
+}
+
+static void
+stop_events(struct daemon *d)
+{
+	struct event *events[] = {
+		d->on_applier, d->on_poller, d->on_map, d->on_term, d->on_int, d->on_hup,
+	};
+	int fds[] = { d->applier_fd, d->poller_fd, d->map_fd };
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	if (d->base != NULL)
+		event_base_free(d->base);
+	vm_map_free(d->new_map);
+}
+
+/* ---- the parts ------------------------------------------------------------ */
+
+static int
+start_power(struct daemon *d, struct frq_err *err)
+{
+	d->power = d->config.backend == CONFIG_BACKEND_SIMULATED ? &power_simulated :
+		&power_librte;
+	if (d->power->simulated)
+		FRQ_LOG(WARNING, "backend simulated: frequencies are only pretended, nothing is set");
+	return d->power->probe(&d->config.managed_cpus, err);
+}
+
+static void *
+applier_main(void *arg)
+{
+	(void)applier_run(arg);
+	return NULL;
+}
+
+static int
+start_applier(struct daemon *d, struct frq_err *err)
+{
+	const struct applier_config c = {
+		.power = d->power,
+		.managed = d->config.managed_cpus,
+		.spin = d->config.applier_cpu != d->config.poller_cpu,
+		.done_fd = d->applier_fd,
+	};
+	int cpu = d->config.applier_cpu;
+	cpu_set_t set;
+	int ret;
+
+	d->applier = applier_create(&c);
+	if (d->applier == NULL) {
+		frq_err_set(err, "no memory for the applier");
+		return -ENOMEM;
+	}
+	ret = pthread_create(&d->applier_thread, NULL, applier_main, d->applier);
+	if (ret != 0) {
+		frq_err_set(err, "no thread for the applier: %s", strerror(ret));
+		return -ret;
+	}
+	d->applier_running = true;
+	(void)pthread_setname_np(d->applier_thread, "frq-applier");
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	ret = pthread_setaffinity_np(d->applier_thread, sizeof(set), &set);
+	if (ret != 0)
+		FRQ_LOG(WARNING, "the applier cannot be put on CPU %d: %s", cpu, strerror(ret));
+	return 0;
+}
+
+static int
+start_poller(struct daemon *d, struct frq_err *err)
+{
+	const struct poller_config c = {
+		.queue = applier_queue(d->applier),
+		.tsc_hz = rte_get_tsc_hz(),
+		.notify_fd = d->poller_fd,
+	};
+	int ret;
+
+	d->poller = poller_create(&c);
+	if (d->poller == NULL) {
+		frq_err_set(err, "no memory for the poller");
+		return -ENOMEM;
+	}
+	ret = rte_eal_remote_launch(poller_run, d->poller, d->poller_lcore);
+	if (ret != 0) {
+		frq_err_set(err, "lcore %u does not take the poller: %s", d->poller_lcore,
+			strerror(-ret));
+		return ret;
+	}
+	d->poller_running = true;
+	return 0;
+}
+
+/* The folder is locked as long as we live: two daemons cannot share it. */
+static int
+start_state(struct daemon *d, struct frq_err *err)
+{
+	const char *dir = d->config.state_dir;
+	int ret;
+
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		goto fail;
+	d->state_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->state_fd < 0)
+		goto fail;
+	if (flock(d->state_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK) {
+		frq_err_set(err, "[daemon] state_dir = %s: another freqringd works there", dir);
+		return -EBUSY;
+	}
+fail:
+	ret = -errno;
+	frq_err_set(err, "[daemon] state_dir = %s: %s", dir, strerror(errno));
+	return ret;
+}
+
+static int
+start_vms(struct daemon *d, struct frq_err *err)
+{
+	const struct vms_config c = {
+		.config = &d->config,
+		.poller = d->poller,
+		.applier = d->applier,
+		.simulated = d->power->simulated,
+	};
+
+	d->vms = vms_create(&c, err);
+	return d->vms != NULL ? 0 : -ENOMEM;
+}
+
+static int
+start_control(struct daemon *d, struct frq_err *err)
+{
+	const struct group *group = getgrnam(d->config.group);
+	const struct control_config c = {
+		.path = d->config.socket,
+		.group = group != NULL ? group->gr_gid : (gid_t)-1,
+		.methods = methods,
+		.arg = d,
+	};
+
+	return control_start(&d->control, d->base, &c, err);
+}
+
+static int
+start_libvirt(struct daemon *d, struct frq_err *err)
+{
+	const struct libvirt_watch_config c = {
+		.uri = d->config.uri,
+		.shmem_prefix = FRQ_SHMEM_PREFIX,
+		.affinity = d->config.control_cpus,
+		.changed = map_changed,
+		.arg = d,
+	};
+
+	return libvirt_watch_start(&d->watch, &c, err);
+}
+
+static int
+start_dpdk(struct daemon *d, struct frq_err *err)
+{
+	int ret = sigbus_install();
+
+	if (ret < 0) {
+		frq_err_set(err, "no handler for SIGBUS: %s", strerror(-ret));
+		return ret;
+	}
+	return eal_start(&d->config, &d->poller_lcore, err);
+}
+
+/* Each stands on those before it. */
+static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
+	start_state,
+	start_dpdk,
+	start_power,
+	start_events,
+	start_applier,
+	start_poller,
+	start_vms,
+	start_control,
+	start_libvirt,
+};
+
+static int
+start(struct daemon *d, struct frq_err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && ret == 0; i++)
+		ret = parts[i](d, err);
+	return ret;
+}
+
+static void
+stop(struct daemon *d)
+{
+	if (d->watch != NULL)
+		libvirt_watch_stop(d->watch);
+	if (d->control != NULL)
+		control_stop(d->control);
+	if (d->poller_running) {
+		poller_stop(d->poller);
+		(void)rte_eal_wait_lcore(d->poller_lcore);
+	}
+	if (d->applier_running) {
+		applier_stop(d->applier);
+		(void)pthread_join(d->applier_thread, NULL);
+	}
+	vms_free(d->vms);
+	poller_free(d->poller);
+	applier_free(d->applier);
+	stop_events(d);
+	eal_stop();
+	if (d->state_fd >= 0)
+		(void)close(d->state_fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct daemon d = {
+		.state_fd = -1, .applier_fd = -1, .poller_fd = -1, .map_fd = -1,
+	};
+	struct frq_err err = { .text = "" };
+	int ret;
+
+	ret = config_load(&d.config, argc, argv);
+	if (ret != 0)
+		return ret < 0 ? 2 : EXIT_SUCCESS;
+	(void)clock_gettime(CLOCK_MONOTONIC, &d.started);
+	ret = start(&d, &err);
+	if (ret == 0) {
+		FRQ_LOG(NOTICE, "ready: poller on CPU %d, backend %s, libvirt %s, control socket %s",
+			d.config.poller_cpu, d.power->name, d.config.uri, d.config.socket);
+		(void)event_base_dispatch(d.base);
+	} else {
+		fprintf(stderr, "freqringd: %s\n", err.text);
+	}
+	stop(&d);
+	return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * poller.h - the lcore that takes requests off the rings
+ *
+ * poller_run() is the loop of one EAL lcore. It copies a request, checks it,
+ * folds it into the channel's wish, stores that (wish_file.h), tells the
+ * guest "consumed", and puts the channel on the queue to the applier unless
+ * it is on it already. It does not block, allocate or log; its one system
+ * call is an eventfd write when the applier sleeps.
+ *
+ * poller_add, poller_remove and poller_stop are for the control thread; they
+ * wait for the poller, which answers within a turn.
+ */
+#ifndef FRQ_POLLER_H
+#define FRQ_POLLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm.h"
+
+struct rte_ring;
+struct poller;
+
+/* How the poller reaches the applier. */
+struct poller_queue {
+	struct rte_ring *ring;		/* of struct channel *, room for every channel */
+	uint32_t *sleeping;		/* the applier stores 1 before it sleeps */
+	const uint64_t *progress;	/* the applier's; still while the ring is not empty: stuck */
+	int kick_fd;			/* eventfd that wakes it */
+};
+
+struct poller_config {
+	struct poller_queue queue;
+	uint64_t tsc_hz;
+	int notify_fd;			/* eventfd: a VM or a channel was quarantined; or -1 */
+};
+
+/** @return the poller, or NULL for want of memory or an eventfd (errno) */
+struct poller *poller_create(const struct poller_config *c);
+void poller_free(struct poller *p);
+
+/** The loop; returns after poller_stop(). @param arg the poller */
+int poller_run(void *arg);
+
+/** One turn, for tests and for programs that have their own loop. */
+unsigned int poller_turn(struct poller *p);
+
+/**
+ * Serve a VM: its region, file, nb_channels, life are set. The cursors are
+ * taken from the wish file. @return 0, -ENOSPC (FRQ_MAX_VMS are served),
+ * -ETIMEDOUT (the poller does not run)
+ */
+int poller_add(struct poller *p, struct vm *vm);
+
+/** Stop serving a VM. Afterwards the poller does not touch it any more. */
+int poller_remove(struct poller *p, struct vm *vm);
+
+void poller_stop(struct poller *p);
+
+/** Prepare the channels of a VM from its wish file; poller_add calls it. */
+void poller_prepare(struct vm *vm);
+
+/* Counters; any thread may read them. */
+struct poller_stats {
+	uint64_t turns, requests, kicks, vms, channels, hot, heartbeats, stuck;
+};
+
+void poller_get_stats(const struct poller *p, struct poller_stats *st);
+
+#endif /* FRQ_POLLER_H */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "sigbus.h"
+#include "vm.h"
+
+/* base is stored last and taken away first: a handler on another thread
+ * sees an entry whole or not at all.
+ */
+static struct {
+	uintptr_t base;
+	size_t size;
+	bool *broken;
+} watched[FRQ_MAX_VMS];
+
+static void
+on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t at = (uintptr_t)info->si_addr;
+
+	(void)context;
+	for (unsigned int i = 0; i < FRQ_MAX_VMS; i++) {
+		uintptr_t base = __atomic_load_n(&watched[i].base, __ATOMIC_ACQUIRE);
+
+		if (base == 0 || at < base || at - base >= watched[i].size)
+			continue;
+		/* mmap is a bare system call, and nothing else here needs more. */
+		if (mmap((void *)base, watched[i].size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+			break;
+		__atomic_store_n(watched[i].broken, true, __ATOMIC_RELEASE);
+		return;
+	}
+	/* Not ours: the access is repeated and has its usual end. */
+	(void)signal(sig, SIG_DFL);
+}
+
+int
+sigbus_install(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+
+	(void)sigemptyset(&sa.sa_mask);
+	return sigaction(SIGBUS, &sa, NULL) == 0 ? 0 : -errno;
+}
+
+int
+sigbus_watch(void *base, size_t size, bool *broken)
+{
+	for (unsigned int i = 0; i < FRQ_MAX_VMS; i++) {
+		if (watched[i].base != 0)
+			continue;
+		watched[i].size = size;
+		watched[i].broken = broken;
+		__atomic_store_n(&watched[i].base, (uintptr_t)base, __ATOMIC_RELEASE);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void
+sigbus_unwatch(void *base)
+{
+	for (unsigned int i = 0; i < FRQ_MAX_VMS; i++)
+		if (watched[i].base == (uintptr_t)base)
+			__atomic_store_n(&watched[i].base, 0, __ATOMIC_RELEASE);
+}

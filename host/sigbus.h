@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sigbus.h - survive the file behind a region being cut short
+ *
+ * A guest's QEMU, or anybody who may write the file, can truncate it while
+ * it is mapped; the next access raises SIGBUS. The handler puts zeroed
+ * private memory where the region was, which reads as "no request", and
+ * sets the flag that was registered with it. A SIGBUS from anywhere else
+ * ends the program as it would have without us.
+ */
+#ifndef FRQ_SIGBUS_H
+#define FRQ_SIGBUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Install the handler. Once, before the first region is watched. */
+int sigbus_install(void);
+
+/**
+ * Watch a mapping. Control thread only.
+ *
+ * @param broken  stored to atomically by the handler, on whatever thread
+ * @return 0 or -ENOSPC
+ */
+int sigbus_watch(void *base, size_t size, bool *broken);
+
+/** Before the mapping goes away. Control thread only. */
+void sigbus_unwatch(void *base);
+
+#endif /* FRQ_SIGBUS_H */

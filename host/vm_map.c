@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+vm_map_free(struct vm_map *m)
+{
+	if (m == NULL)
+		return;
+	for (unsigned int i = 0; i < m->nb_vms; i++)
+		free(m->vm[i]);
+	free(m->vm);
+	free(m);
+}
+
+struct vm_map *
+vm_map_copy(const struct vm_map *m)
+{
+	struct vm_map *copy = calloc(1, sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	*copy = *m;
+	copy->nb_vms = 0;
+	copy->vm = calloc(m->nb_vms + 1, sizeof(*copy->vm));
+	if (copy->vm == NULL)
+		goto fail;
+	for (unsigned int i = 0; i < m->nb_vms; i++) {
+		struct vm_map_vm *vm = malloc(sizeof(*vm));
+
+		if (vm == NULL)
+			goto fail;
+		*vm = *m->vm[i];
+		copy->vm[copy->nb_vms++] = vm;
+	}
+	return copy;
+fail:
+	vm_map_free(copy);
+	return NULL;
+}
+
+static bool
+vcpu_equal(const struct vm_map_vcpu *a, const struct vm_map_vcpu *b)
+{
+	return a->present == b->present && a->pinned == b->pinned &&
+		cpuset_equal(&a->pcpus, &b->pcpus);
+}
+
+/* Field by field: padding and what follows a string's end are no contents. */
+static bool
+vm_equal(const struct vm_map_vm *a, const struct vm_map_vm *b)
+{
+	if (memcmp(a->uuid, b->uuid, sizeof(a->uuid)) != 0 ||
+	    strcmp(a->name, b->name) != 0 ||
+	    a->state != b->state ||
+	    a->qemu_pid != b->qemu_pid ||
+	    strcmp(a->shmem, b->shmem) != 0 ||
+	    a->shmem_shared != b->shmem_shared ||
+	    a->shmem_usable != b->shmem_usable ||
+	    strcmp(a->shmem_problem, b->shmem_problem) != 0 ||
+	    a->nb_vcpus != b->nb_vcpus)
+		return false;
+	for (unsigned int i = 0; i < a->nb_vcpus; i++)
+		if (!vcpu_equal(&a->vcpu[i], &b->vcpu[i]))
+			return false;
+	return true;
+}
+
+bool
+vm_map_equal(const struct vm_map *a, const struct vm_map *b)
+{
+	if (a->connected != b->connected || a->nb_vms != b->nb_vms)
+		return false;
+	for (unsigned int i = 0; i < a->nb_vms; i++)
+		if (!vm_equal(a->vm[i], b->vm[i]))
+			return false;
+	return true;
+}
+
+static int
+compare_uuid(const void *key, const void *element)
+{
+	const struct vm_map_vm *const *vm = element;
+
+	return memcmp(key, (*vm)->uuid, sizeof((*vm)->uuid));
+}
+
+const struct vm_map_vm *
+vm_map_find(const struct vm_map *m, const uint8_t uuid[16])
+{
+	struct vm_map_vm **found;
+
+	if (m->nb_vms == 0)
+		return NULL;
+	found = bsearch(uuid, m->vm, m->nb_vms, sizeof(*m->vm), compare_uuid);
+	return found != NULL ? *found : NULL;
+}

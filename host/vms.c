@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "qemu_process.h"
+#include "sigbus.h"
+#include "vms_pvt.h"
+
+/* ---- a served VM --------------------------------------------------------- */
+
+static uint32_t
+random_incarnation(void)
+{
+	uint32_t v = 0;
+
+	/* Without entropy the time would do as well: it only has to differ. */
+	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != sizeof(v))
+		v = (uint32_t)getpid();
+	return (v & 0xfffffeu) + 1;
+}
+
+/*
+ * A region that was used before says which epoch its guest may still post
+ * for. This is the one word we read back; whatever a guest made of it, the
+ * next number is one that differs from it.
+ */
+static struct frq_life
+next_life(const struct frq_region *r)
+{
+	struct frq_life last = frq_life_unpack(frq_load64(&frq_region_header(r)->life));
+
+	return (struct frq_life){
+		.epoch = last.epoch == UINT8_MAX ? 1 : (uint8_t)(last.epoch + 1),
+		.incarnation = random_incarnation(),
+	};
+}
+
+static int
+open_region(const struct vms *v, struct vm *vm, const char *object, struct frq_err *err)
+{
+	bool made;
+
+	if ((size_t)snprintf(vm->shmem_path, sizeof(vm->shmem_path), "%s/%s",
+	    v->c.config->shm_dir, object) >= sizeof(vm->shmem_path)) {
+		frq_err_set(err, "the path of object %.64s... is too long", object);
+		return -ENAMETOOLONG;
+	}
+	return frq_region_open(&vm->region, vm->shmem_path, &v->owner, &made, err);
+}
+
+/* Is the file we opened the one that the VM sees? */
+static int
+check_mapped(const struct vm *vm, const struct vm_map_vm *m, const struct stat *st,
+	struct frq_err *err)
+{
+	if (m->qemu_pid == 0 || qemu_maps_inode(m->qemu_pid, st->st_dev, st->st_ino) != 0)
+		return 0;
+	frq_err_set(err, "%s is not the file that QEMU (pid %d) has mapped: it was removed and made anew; restart the VM",
+		vm->shmem_path, (int)m->qemu_pid);
+	return -ESTALE;
+}
+
+static int
+begin_or_resume(const struct vms *v, struct vm *vm, const struct vm_map_vm *m,
+	struct frq_err *err)
+{
+	struct wish_file_identity id = { .qemu_pid = (uint64_t)m->qemu_pid };
+	struct stat st;
+	bool same;
+	int ret;
+
+	if (fstat(vm->region.fd, &st) < 0) {
+		ret = -errno;
+		frq_err_set(err, "%s: %s", vm->shmem_path, strerror(errno));
+		return ret;
+	}
+	ret = check_mapped(vm, m, &st, err);
+	if (ret < 0)
+		return ret;
+	memcpy(id.uuid, m->uuid, sizeof(id.uuid));
+	id.region_dev = st.st_dev;
+	id.region_ino = st.st_ino;
+	id.qemu_start = qemu_start_time(m->qemu_pid);
+	ret = wish_file_open(&vm->file, v->c.config->state_dir, m->uuid_text, &id, &same, err);
+	if (ret < 0)
+		return ret;
+	if (same) {
+		vm->life.epoch = (uint8_t)vm->file.header->epoch;
+		vm->life.incarnation = (uint32_t)(vm->file.header->incarnation + 1) & 0xffffffu;
+		if (vm->life.incarnation == 0)
+			vm->life.incarnation = 1;
+		vm->file.header->incarnation = vm->life.incarnation;
+		return 1;
+	}
+	vm->life = next_life(&vm->region);
+	wish_file_begin(&vm->file, &id, vm->life);
+	return 0;
+}
+
+static void
+free_vm(struct vm *vm)
+{
+	sigbus_unwatch((void *)(uintptr_t)vm->region.base);
+	frq_region_close(&vm->region);
+	wish_file_close(&vm->file);
+	free(vm);
+}
+
+static struct vm *
+make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
+{
+	struct vm *vm = aligned_alloc(64, sizeof(*vm));
+	int ret;
+
+	if (vm == NULL) {
+		frq_err_set(err, "no memory");
+		return NULL;
+	}
+	memset(vm, 0, sizeof(*vm));
+	vm->region = FRQ_REGION_NONE;
+	memcpy(vm->uuid, m->uuid, sizeof(vm->uuid));
+	(void)snprintf(vm->uuid_text, sizeof(vm->uuid_text), "%s", m->uuid_text);
+	vm->nb_channels = m->nb_vcpus < FRQ_MAX_CHANNELS ? m->nb_vcpus : FRQ_MAX_CHANNELS;
+	vm->rate_limit = v->c.config->rate_limit;
+	vm->info.nb_channels = vm->nb_channels;
+	vm->info.features = FRQ_FEATURE_TURBO | FRQ_FEATURE_LEASE |
+		(v->c.simulated ? FRQ_FEATURE_SIMULATED : 0);
+	memcpy(vm->info.uuid, m->uuid, sizeof(vm->info.uuid));
+	if (open_region(v, vm, m->shmem, err) < 0) {
+		free(vm);
+		return NULL;
+	}
+	if (sigbus_watch((void *)(uintptr_t)vm->region.base, FRQ_REGION_SIZE, &vm->broken) < 0) {
+		frq_err_set(err, "%u VMs are served already, that is all", FRQ_MAX_VMS);
+		free_vm(vm);
+		return NULL;
+	}
+	ret = begin_or_resume(v, vm, m, err);
+	if (ret < 0) {
+		free_vm(vm);
+		return NULL;
+	}
+	if (ret > 0)
+		frq_region_resume(&vm->region, &vm->info, vm->life);
+	else
+		frq_region_init(&vm->region, &vm->info, vm->life);
+	return vm;
+}
+
+/* ---- admitting and dropping ---------------------------------------------- */
+
+static struct entry *
+find_entry(struct vms *v, const uint8_t uuid[16])
+{
+	for (unsigned int i = 0; i < v->nb_entries; i++)
+		if (memcmp(v->entry[i]->uuid, uuid, 16) == 0)
+			return v->entry[i];
+	return NULL;
+}
+
+static struct entry *
+add_entry(struct vms *v, const struct vm_map_vm *m)
+{
+	struct entry **grown = reallocarray(v->entry, v->nb_entries + 1, sizeof(*grown));
+	struct entry *e;
+
+	if (grown == NULL)
+		return NULL;
+	v->entry = grown;
+	e = calloc(1, sizeof(*e));
+	if (e == NULL)
+		return NULL;
+	memcpy(e->uuid, m->uuid, sizeof(e->uuid));
+	v->entry[v->nb_entries++] = e;
+	return e;
+}
+
+static void
+say_life(struct vm *vm, uint8_t flags)
+{
+	vm->life.flags = flags;
+	frq_store64(&frq_region_header(&vm->region)->life, frq_life_pack(vm->life));
+}
+
+/* The poller stops at once; the applier when the next map is in force. */
+static void
+drop(struct vms *v, struct entry *e, bool gone)
+{
+	struct vm *vm = e->vm;
+	int ret;
+
+	if (vm == NULL)
+		return;
+	if (!__atomic_load_n(&vm->quarantined, __ATOMIC_ACQUIRE)) {
+		ret = poller_remove(v->c.poller, vm);
+		if (ret < 0)
+			FRQ_LOG(ERR, "VM %s: the poller does not answer: %s", e->name, strerror(-ret));
+	}
+	if (gone) {
+		/* A guest that comes next waits for a new magic. */
+		frq_store64(&frq_region_header(&vm->region)->magic, 0);
+		wish_file_remove(&vm->file);
+	} else {
+		/* One that still runs is told. */
+		say_life(vm, FRQ_LIFE_QUARANTINED);
+	}
+	e->vm = NULL;
+	vm->retired_in = v->generation + 1;
+	vm->next_retired = v->retired;
+	v->retired = vm;
+	FRQ_LOG(INFO, "VM %s: not served any more", e->name);
+}
+
+/*
+ * A VM that comes in by migration or from a saved image is paused until its
+ * memory, the region included, is there: it is admitted when it runs.
+ */
+static bool
+is_active(const struct vm_map_vm *m)
+{
+	return m->state != VM_DEFINED;
+}
+
+static void
+say_problem(struct entry *e, const char *problem)
+{
+	if (strcmp(e->problem, problem) == 0)
+		return;
+	(void)snprintf(e->problem, sizeof(e->problem), "%s", problem);
+	if (problem[0] != '\0')
+		FRQ_LOG(WARNING, "VM %s is not served: %s", e->name, problem);
+}
+
+/* Before QEMU does: it would make the file readable by everybody. */
+static void
+make_ahead(const struct vms *v, struct entry *e)
+{
+	struct frq_region region = FRQ_REGION_NONE;
+	struct frq_err err;
+	char path[512];
+	bool made;
+
+	if (e->ours || (size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir,
+	    e->shmem) >= sizeof(path))
+		return;
+	if (frq_region_open(&region, path, &v->owner, &made, &err) < 0) {
+		say_problem(e, err.text);
+		return;
+	}
+	frq_region_close(&region);
+	e->ours = true;
+	say_problem(e, "");
+	if (made)
+		FRQ_LOG(INFO, "VM %s: made %s", e->name, path);
+}
+
+/* Why a VM is not served; "" when it may be. */
+static void
+judge(const struct entry *e, const struct vm_map_vm *m, char *problem, size_t size)
+{
+	problem[0] = '\0';
+	if (!e->allowed)
+		(void)snprintf(problem, size, "not in the configured list ([vms] allow)");
+	else if (!m->shmem_usable)
+		(void)snprintf(problem, size, "%s", m->shmem_problem);
+	else if (m->shmem_shared)
+		(void)snprintf(problem, size, "another running VM has the same object %s: give one of them a name of its own",
+			m->shmem);
+}
+
+static void
+admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
+{
+	struct frq_err err;
+	struct vm *vm = make_vm(v, m, &err);
+	int ret;
+
+	if (vm == NULL) {
+		say_problem(e, err.text);
+		return;
+	}
+	ret = poller_add(v->c.poller, vm);
+	if (ret < 0) {
+		say_problem(e, ret == -ENOSPC ? "too many VMs" : "the poller does not answer");
+		free_vm(vm);
+		return;
+	}
+	e->vm = vm;
+	e->problem[0] = '\0';
+	e->nb_quarantined = 0;
+	e->ours = true;
+	e->qemu_pid = m->qemu_pid;
+	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
+	FRQ_LOG(INFO, "VM %s: served, %u vCPUs, %s, epoch %u", e->name, vm->nb_channels,
+		vm->shmem_path, vm->life.epoch);
+}
+
+static bool
+is_other_machine(const struct entry *e, const struct vm_map_vm *m)
+{
+	return strcmp(e->shmem, m->shmem) != 0 || e->qemu_pid != m->qemu_pid;
+}
+
+static void
+follow_vm(struct vms *v, const struct vm_map_vm *m)
+{
+	struct entry *e = find_entry(v, m->uuid);
+	char problem[512];
+
+	if (e == NULL)
+		e = add_entry(v, m);
+	if (e == NULL)
+		return;
+	e->state = m->state;
+	(void)snprintf(e->name, sizeof(e->name), "%s", m->name);
+	e->allowed = config_allows(v->c.config, m->name, m->uuid_text);
+	judge(e, m, problem, sizeof(problem));
+	if (e->vm != NULL && (!is_active(m) || problem[0] != '\0' || is_other_machine(e, m)))
+		drop(v, e, !is_active(m) || is_other_machine(e, m));
+	if (e->vm != NULL)
+		return;
+	if (strcmp(e->shmem, m->shmem) != 0)
+		e->ours = false;
+	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
+	if (problem[0] != '\0')
+		say_problem(e, problem);
+	else if (m->state == VM_RUNNING)
+		admit(v, e, m);
+	else if (!is_active(m))
+		make_ahead(v, e);
+}
+
+/* Neither defined nor running: its object is nobody's. */
+static void
+forget(struct vms *v, unsigned int i)
+{
+	struct entry *e = v->entry[i];
+	char path[512];
+	bool named = false;
+
+	drop(v, e, true);
+	for (unsigned int j = 0; j < v->nb_entries; j++)
+		named |= j != i && strcmp(v->entry[j]->shmem, e->shmem) == 0;
+	if (!named && e->ours &&
+	    (size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir, e->shmem) <
+	    sizeof(path) && unlink(path) == 0)
+		FRQ_LOG(INFO, "VM %s is gone: removed %s", e->name, path);
+	free(e);
+	v->entry[i] = v->entry[--v->nb_entries];
+}
+
+/* ---- where the votes go -------------------------------------------------- */
+
+/*
+ * A vCPU votes where it is pinned, if that is less than everywhere: on a
+ * proper subset of the managed CPUs, or on the only one there is.
+ */
+static enum frq_reason
+place_vcpu(const struct cpuset *managed, const struct vm_map_vm *m, unsigned int n,
+	struct cpuset *cpus)
+{
+	if (m->state != VM_RUNNING)
+		return FRQ_REASON_PAUSED;
+	if (!m->vcpu[n].present)
+		return FRQ_REASON_NO_VCPU;
+	if (!m->vcpu[n].pinned || (cpuset_count(managed) > 1 &&
+	    cpuset_subset(managed, &m->vcpu[n].pcpus)))
+		return FRQ_REASON_UNPINNED;
+	if (!cpuset_subset(&m->vcpu[n].pcpus, managed))
+		return FRQ_REASON_NOT_MANAGED;
+	*cpus = m->vcpu[n].pcpus;
+	return FRQ_REASON_OK;
+}
+
+static struct applier_map_vm *
+place_vm(const struct vms *v, struct vm *vm, const struct vm_map_vm *m)
+{
+	struct applier_map_vm *am = calloc(1, sizeof(*am));
+
+	if (am == NULL)
+		return NULL;
+	am->vm = vm;
+	for (unsigned int n = 0; n < vm->nb_channels; n++)
+		am->vcpu[n].standing = place_vcpu(&v->c.config->managed_cpus, m, n,
+			&am->vcpu[n].cpus);
+	return am;
+}
+
+static void
+hand_over_map(struct vms *v)
+{
+	struct applier_map *am = calloc(1, sizeof(*am));
+
+	if (am == NULL) {
+		FRQ_LOG(ERR, "no memory for a new map: the last one stays in force");
+		return;
+	}
+	am->generation = ++v->generation;
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		struct vm *vm = v->entry[i]->vm;
+		const struct vm_map_vm *m = vm_map_find(v->map, v->entry[i]->uuid);
+
+		if (vm == NULL || m == NULL)
+			continue;
+		am->vm[am->nb_vms] = place_vm(v, vm, m);
+		if (am->vm[am->nb_vms] == NULL) {
+			FRQ_LOG(ERR, "VM %s: no memory for its votes", v->entry[i]->name);
+			continue;
+		}
+		am->nb_vms++;
+	}
+	applier_set_map(v->c.applier, am);
+}
+
+void
+vms_follow(struct vms *v, struct vm_map *map)
+{
+	if (!map->connected) {
+		FRQ_LOG(WARNING, "libvirt is away: the last map stays in force, no VM is admitted");
+		vm_map_free(map);
+		return;
+	}
+	vm_map_free(v->map);
+	v->map = map;
+	/* First who goes, so that an object is free for whoever comes. */
+	for (unsigned int i = 0; i < v->nb_entries;) {
+		if (vm_map_find(map, v->entry[i]->uuid) == NULL)
+			forget(v, i);
+		else
+			i++;
+	}
+	for (unsigned int i = 0; i < map->nb_vms; i++)
+		follow_vm(v, map->vm[i]);
+	hand_over_map(v);
+}
+
+void
+vms_applier_done(struct vms *v)
+{
+	uint64_t generation = applier_generation(v->c.applier);
+	struct vm **at = &v->retired;
+
+	while (*at != NULL) {
+		struct vm *vm = *at;
+
+		if (vm->retired_in > generation) {
+			at = &vm->next_retired;
+			continue;
+		}
+		*at = vm->next_retired;
+		free_vm(vm);
+	}
+}
+
+/* Its wishes cannot be trusted any more; those who had one get the fail-safe. */
+static void
+quarantine_channels(struct vm *vm)
+{
+	for (unsigned int n = 0; n < vm->nb_channels; n++)
+		__atomic_store_n(&vm->ch[n].quarantined, true, __ATOMIC_RELAXED);
+}
+
+void
+vms_quarantined(struct vms *v)
+{
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		struct entry *e = v->entry[i];
+		unsigned int nb = 0;
+
+		if (e->vm == NULL || e->nb_quarantined == e->vm->nb_channels)
+			continue;
+		if (__atomic_load_n(&e->vm->quarantined, __ATOMIC_ACQUIRE)) {
+			quarantine_channels(e->vm);
+			(void)snprintf(e->problem, sizeof(e->problem),
+				"quarantined: %s was truncated; stop the VM, remove the file, start it",
+				e->vm->shmem_path);
+		}
+		for (unsigned int n = 0; n < e->vm->nb_channels; n++)
+			nb += __atomic_load_n(&e->vm->ch[n].quarantined, __ATOMIC_RELAXED);
+		if (nb == e->nb_quarantined)
+			continue;
+		e->nb_quarantined = nb;
+		if (e->problem[0] == '\0' || nb < e->vm->nb_channels)
+			(void)snprintf(e->problem, sizeof(e->problem),
+				"%u vCPUs quarantined for breaking the protocol; restart the VM", nb);
+		FRQ_LOG(WARNING, "VM %s: %s", e->name, e->problem);
+	}
+	hand_over_map(v);
+}
+
+/* ---- made and freed ------------------------------------------------------ */
+
+struct vms *
+vms_create(const struct vms_config *c, struct frq_err *err)
+{
+	const struct passwd *user = getpwnam(c->config->qemu_user);
+	const struct group *group = getgrnam(c->config->shm_group);
+	struct vms *v = calloc(1, sizeof(*v));
+
+	if (v == NULL) {
+		frq_err_set(err, "no memory");
+		return NULL;
+	}
+	v->c = *c;
+	v->owner.owner = user != NULL ? user->pw_uid : 0;
+	v->owner.group = group != NULL ? group->gr_gid : (gid_t)-1;
+	v->map = calloc(1, sizeof(*v->map));
+	if (v->map == NULL) {
+		frq_err_set(err, "no memory");
+		free(v);
+		return NULL;
+	}
+	return v;
+}
+
+void
+vms_free(struct vms *v)
+{
+	if (v == NULL)
+		return;
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		struct vm *vm = v->entry[i]->vm;
+
+		if (vm != NULL) {
+			/* The next daemon goes on from the wish file. */
+			say_life(vm, FRQ_LIFE_STOPPED);
+			free_vm(vm);
+		}
+		free(v->entry[i]);
+	}
+	while (v->retired != NULL) {
+		struct vm *vm = v->retired;
+
+		v->retired = vm->next_retired;
+		free_vm(vm);
+	}
+	free(v->entry);
+	vm_map_free(v->map);
+	free(v);
+}

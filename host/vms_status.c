@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include "vms_pvt.h"
+
+static const char *const reason_name[FRQ_REASON_COUNT] = {
+	[FRQ_REASON_OK] = "ok",
+	[FRQ_REASON_BAD_OP] = "bad_op",
+	[FRQ_REASON_BAD_ARG] = "bad_arg",
+	[FRQ_REASON_BAD_FREQ] = "bad_freq",
+	[FRQ_REASON_BAD_EPOCH] = "bad_epoch",
+	[FRQ_REASON_LOST] = "lost",
+	[FRQ_REASON_NO_VCPU] = "no_vcpu",
+	[FRQ_REASON_UNPINNED] = "unpinned",
+	[FRQ_REASON_NOT_MANAGED] = "not_managed",
+	[FRQ_REASON_NO_CPUFREQ] = "no_cpufreq",
+	[FRQ_REASON_OFFLINE] = "offline",
+	[FRQ_REASON_FAILED] = "failed",
+	[FRQ_REASON_ARBITRATED] = "arbitrated",
+	[FRQ_REASON_LIMITED] = "limited",
+	[FRQ_REASON_LEASE_EXPIRED] = "lease_expired",
+	[FRQ_REASON_QUARANTINED] = "quarantined",
+	[FRQ_REASON_PAUSED] = "paused",
+};
+
+static const char *const wish_name[] = { "none", "min", "max", "kHz" };
+
+static const char *const state_name[] = {
+	[VM_DEFINED] = "defined",
+	[VM_RUNNING] = "running",
+	[VM_PAUSED] = "paused",
+	[VM_SUSPENDED] = "suspended",
+};
+
+static void
+set_counter(json_t *object, const char *key, uint64_t value)
+{
+	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+/* Causes that never happened are left out. */
+static void
+add_refusals(json_t *by_cause, const struct vm *vm)
+{
+	for (unsigned int i = 1; i < FRQ_REASON_COUNT; i++) {
+		uint64_t n = counter_get(&vm->refused[i]) + counter_get(&vm->refused_applier[i]);
+		json_int_t before = json_integer_value(json_object_get(by_cause, reason_name[i]));
+
+		if (n != 0)
+			set_counter(by_cause, reason_name[i], n + (uint64_t)before);
+	}
+}
+
+static const char *
+mapping_name(struct wish w)
+{
+	if (!w.attached)
+		return "unknown";
+	return w.uncached ? "uncached" : "cached";
+}
+
+static json_t *
+channel_status(const struct channel *ch, const struct vm_map_vm *m)
+{
+	struct wish w = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
+	struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
+	char pcpus[256] = "";
+
+	if (m != NULL)
+		(void)cpuset_format(&m->vcpu[ch->number].pcpus, pcpus, sizeof(pcpus));
+	return json_pack("{s:i, s:b, s:s, s:s, s:s, s:I, s:s, s:i, s:i, s:b, s:I, s:I, s:b}",
+		"vcpu", (int)ch->number,
+		"attached", (int)w.attached,
+		"mapping", mapping_name(w),
+		"pcpus", pcpus,
+		"reason", applied.reason < FRQ_REASON_COUNT ? reason_name[applied.reason] : "?",
+		"requests", (json_int_t)counter_get(&ch->slot->requests),
+		"wish", wish_name[w.kind],
+		"wish_khz", (int)w.khz,
+		"granted_khz", (int)applied.granted_khz,
+		"turbo_allowed", (int)!w.turbo_off,
+		"refusals", (json_int_t)counter_get(&ch->slot->refusals),
+		"lease_left_ms", (json_int_t)counter_get(&ch->a.lease_left_ms),
+		"quarantined", (int)__atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED));
+}
+
+static json_t *
+vm_status(const struct vms *v, const struct entry *e)
+{
+	const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
+	const struct vm *vm = e->vm;
+	json_t *channels = json_array(), *refusals = json_object();
+	uint64_t requests = 0;
+	char uuid[37] = "";
+
+	if (m != NULL)
+		memcpy(uuid, m->uuid_text, sizeof(uuid));
+	for (unsigned int n = 0; vm != NULL && n < vm->nb_channels; n++) {
+		(void)json_array_append_new(channels, channel_status(&vm->ch[n], m));
+		requests += counter_get(&vm->ch[n].slot->requests);
+	}
+	if (vm != NULL)
+		add_refusals(refusals, vm);
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o}",
+		"name", e->name,
+		"uuid", uuid,
+		"state", state_name[e->state],
+		"shmem", e->shmem,
+		"admitted", vm != NULL,
+		"problem", e->problem,
+		"epoch", vm != NULL ? (int)vm->life.epoch : 0,
+		"incarnation", vm != NULL ? (int)vm->life.incarnation : 0,
+		"quarantined", vm != NULL && __atomic_load_n(&vm->quarantined, __ATOMIC_RELAXED),
+		"requests", (json_int_t)requests,
+		"throttled", (json_int_t)(vm != NULL ? counter_get(&vm->throttled) : 0),
+		"empty_doorbells", (json_int_t)(vm != NULL ? counter_get(&vm->empty_doorbells) : 0),
+		"reattached", (json_int_t)(vm != NULL ? counter_get(&vm->reattached) : 0),
+		"refusals", refusals,
+		"channels", channels);
+}
+
+json_t *
+vms_status(const struct vms *v)
+{
+	json_t *vms = json_array(), *refusals = json_object();
+
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		(void)json_array_append_new(vms, vm_status(v, v->entry[i]));
+		if (v->entry[i]->vm != NULL)
+			add_refusals(refusals, v->entry[i]->vm);
+	}
+	return json_pack("{s:o, s:o}", "vms", vms, "refusals", refusals);
+}
+
+json_t *
+vms_votes(const struct vms *v, unsigned int cpu)
+{
+	json_t *votes = json_array();
+
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		const struct entry *e = v->entry[i];
+		const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
+
+		if (e->vm == NULL || m == NULL)
+			continue;
+		for (unsigned int n = 0; n < e->vm->nb_channels; n++) {
+			const struct channel *ch = &e->vm->ch[n];
+			struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
+
+			if (!cpuset_has(&m->vcpu[n].pcpus, cpu) || applied.wish == FRQ_WISH_NONE ||
+			    applied.granted_khz == 0)
+				continue;
+			(void)json_array_append_new(votes, json_pack("{s:s, s:i, s:I}",
+				"vm", e->name, "vcpu", (int)n,
+				"khz", (json_int_t)counter_get(&ch->a.wish_khz)));
+		}
+	}
+	return votes;
+}
