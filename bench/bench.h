@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bench.h - what the subcommands of freqring-bench share
+ *
+ * A subcommand is a row in commands.c and a file of its own.
+ */
+#ifndef FRQ_BENCH_H
+#define FRQ_BENCH_H
+
+#include <stdbool.h>
+
+#include "tsc.h"
+
+enum bench_status {
+	BENCH_OK = 0,
+	BENCH_FAILED = 1,
+	BENCH_USAGE = 2,
+};
+
+struct bench_command;
+
+struct bench {
+	bool json;			/* one object a line instead of sentences */
+	struct tsc tsc;
+	const struct bench_command *cmd;	/* the one that runs */
+};
+
+struct bench_command {
+	const char *name;
+	const char *args;	/* as help shows them */
+	const char *help;
+	/* argv[0] is the name; use bench_getopt() on the rest. */
+	enum bench_status (*run)(struct bench *b, int argc, char **argv);
+};
+
+extern const struct bench_command bench_commands[];	/* ends with name == NULL */
+
+/** To stderr, after the program's name. */
+void bench_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * getopt() of a subcommand's options, beside which -o and -h work everywhere.
+ *
+ * @return as getopt; '?' also for what was said and refused
+ */
+int bench_getopt(struct bench *b, int argc, char **argv, const char *options);
+
+/** A number between min and max, or false and a sentence about `what`. */
+bool bench_number(const char *what, const char *text, unsigned long min, unsigned long max,
+	unsigned int *out);
+
+enum bench_status cmd_bounce_guest(struct bench *b, int argc, char **argv);
+enum bench_status cmd_bounce_host(struct bench *b, int argc, char **argv);
+enum bench_status cmd_pingpong(struct bench *b, int argc, char **argv);
+enum bench_status cmd_post_cost(struct bench *b, int argc, char **argv);
+enum bench_status cmd_ring_vs_rte(struct bench *b, int argc, char **argv);
+
+#endif /* FRQ_BENCH_H */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * commands_guest.c - the subcommands of freqring-bench-guest, which is linked
+ * statically and without DPDK, to run in a VM's initramfs
+ */
+#include <stddef.h>
+
+#include "bench.h"
+
+const struct bench_command bench_commands[] = {
+	{ "pingpong", "[-a] [-n SAMPLES] CPU_A CPU_B",
+	  "round trip of a bare cache line between two CPUs; -a: and of a ring, by host loop",
+	  cmd_pingpong },
+	{ "bounce-guest", "[-a] [-d DEVICE|FILE] [-n SAMPLES]",
+	  "round trip of a bare word to bounce-host; -a: and of a ring, by host loop",
+	  cmd_bounce_guest },
+	{ "post-cost", "[-c CPU] [-d DEVICE|FILE] [-v VCPU] [-p] [-s CPU] [-r ROUNDS]",
+	  "what a call of libfreqring costs; -p: pings only, -s: host stand-in on that CPU",
+	  cmd_post_cost },
+	{ .name = NULL }
+};

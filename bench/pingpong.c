@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pingpong.c - round trips between two CPUs of one machine
+ */
+#include <unistd.h>
+
+#include "echo_report.h"
+#include "thread.h"
+
+static void *
+answer(void *arg)
+{
+	echo_serve(arg, UINT64_MAX);
+	return NULL;
+}
+
+enum bench_status
+cmd_pingpong(struct bench *b, int argc, char **argv)
+{
+	struct frq_region r = FRQ_REGION_NONE;
+	unsigned int near_cpu, far_cpu, n = ECHO_SAMPLES;
+	enum bench_status status;
+	struct frq_err err;
+	bool all = false;
+	pthread_t far;
+	int opt;
+
+	while ((opt = bench_getopt(b, argc, argv, "an:")) != -1) {
+		if (opt == 'a')
+			all = true;
+		else if (opt != 'n' || !bench_number("-n", optarg, 1, ECHO_SAMPLES_MAX, &n))
+			return BENCH_USAGE;
+	}
+	if (argc - optind != 2 || !bench_number("CPU", argv[optind], 0, 1023, &near_cpu) ||
+	    !bench_number("CPU", argv[optind + 1], 0, 1023, &far_cpu))
+		return BENCH_USAGE;
+	if (near_cpu == far_cpu) {
+		bench_error("the CPUs have to be two");
+		return BENCH_USAGE;
+	}
+	if (frq_region_memfd(&r, "freqring-bench", &err) < 0) {
+		bench_error("%s", err.text);
+		return BENCH_FAILED;
+	}
+	echo_prepare(&r);
+	if (!thread_pin(near_cpu) || !thread_start(&far, far_cpu, answer, &r)) {
+		frq_region_close(&r);
+		return BENCH_FAILED;
+	}
+	status = echo_run(b, &r, "pingpong_rtt", all, n);
+	/* One that never answered is not waited for: the process ends. */
+	if (status == BENCH_OK) {
+		(void)pthread_join(far, NULL);
+		frq_region_close(&r);
+	}
+	return status;
+}

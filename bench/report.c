@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "report.h"
+
+#define LABEL_WIDTH 28
+
+/* The first of /proc/cpuinfo's lines that starts with `key`. */
+static void
+read_cpuinfo(const char *key, char *value, size_t size)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[512];
+
+	(void)snprintf(value, size, "unknown");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		const char *colon = strchr(line, ':');
+
+		if (strncmp(line, key, strlen(key)) != 0 || colon == NULL)
+			continue;
+		(void)snprintf(value, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+		break;
+	}
+	if (f != NULL)
+		(void)fclose(f);
+}
+
+/* By what the hypervisor calls itself: KVMKVMKVM, TCGTCGTCGTCG, ... */
+static void
+read_hypervisor(char *name, size_t size)
+{
+	(void)snprintf(name, size, "unknown");
+#if defined(__x86_64__)
+	unsigned int a, b, c, d;
+
+	if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c >> 31 & 1) == 0) {
+		(void)snprintf(name, size, "no");
+		return;
+	}
+	__cpuid(0x40000000, a, b, c, d);
+	(void)snprintf(name, size, "%.4s%.4s%.4s", (const char *)&b, (const char *)&c,
+		(const char *)&d);
+#endif
+}
+
+/* Names of processors and kernels hold no control characters. */
+static void
+print_json_string(const char *s)
+{
+	putchar('"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			putchar('\\');
+		putchar(*s);
+	}
+	putchar('"');
+}
+
+void
+report_environment(const struct bench *b)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	char model[128], hypervisor[16];
+	struct utsname u;
+
+	read_cpuinfo("model name", model, sizeof(model));
+	read_hypervisor(hypervisor, sizeof(hypervisor));
+	if (uname(&u) != 0)
+		(void)snprintf(u.release, sizeof(u.release), "unknown");
+	if (!b->json) {
+		printf("%s, %ld CPUs, virtualised: %s, Linux %s, timer %.1f ns\n", model, cpus,
+			hypervisor, u.release, tsc_ns(&b->tsc, b->tsc.cost));
+		return;
+	}
+	printf("{\"id\":\"environment\",\"cpu\":");
+	print_json_string(model);
+	printf(",\"cpus\":%ld,\"virtualised\":", cpus);
+	print_json_string(hypervisor);
+	printf(",\"kernel\":");
+	print_json_string(u.release);
+	printf(",\"timer_ns\":%.1f}\n", tsc_ns(&b->tsc, b->tsc.cost));
+}
+
+double
+report_latency(const struct bench *b, const char *id, struct samples *s)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} at[] = { { "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "p999", 99.9 }, { "max", 100 } };
+	double p50 = tsc_ns(&b->tsc, samples_percentile(s, 50));
+
+	if (b->json)
+		printf("{\"id\":\"%s\"", id);
+	else
+		printf("%-*s", LABEL_WIDTH, id);
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+		printf(b->json ? ",\"%s_ns\":%.1f" : "  %s %.0f", at[i].name,
+			tsc_ns(&b->tsc, samples_percentile(s, at[i].percent)));
+	printf(b->json ? ",\"samples\":%zu}\n" : " ns, %zu samples\n", s->n);
+	return p50;
+}
+
+double
+report_rounds(const struct bench *b, const char *id, const char *unit, double *v, size_t n)
+{
+	double m = median(v, n);
+
+	if (b->json)
+		printf("{\"id\":\"%s\",\"unit\":\"%s\",\"median\":%.3f,\"min\":%.3f,"
+			"\"max\":%.3f,\"rounds\":%zu}\n", id, unit, m, v[0], v[n - 1], n);
+	else
+		printf("%-*s  %.2f %s, %.2f to %.2f in %zu rounds\n", LABEL_WIDTH, id, m, unit,
+			v[0], v[n - 1], n);
+	return m;
+}
+
+void
+report_ratio(const struct bench *b, const char *id, double ratio)
+{
+	if (b->json)
+		printf("{\"id\":\"%s\",\"ratio\":%.3f}\n", id, ratio);
+	else
+		printf("%-*s  %.2f\n", LABEL_WIDTH, id, ratio);
+}
