@@ -75,7 +75,7 @@ struct freqring_info {
 	unsigned int version;		/* of the region */
 	unsigned int nb_channels;	/* vCPUs that the host serves */
 	unsigned int epoch;
-	unsigned int incarnation;	/* starts of the host's daemon, 24 bits */
+	unsigned int incarnation;	/* another after each start of the host's daemon */
 	bool host_alive;		/* the heartbeat moved, see below */
 	bool host_stopped;		/* the daemon said good-bye */
 	bool quarantined;		/* the host does not listen to this VM */

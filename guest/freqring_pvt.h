@@ -75,9 +75,11 @@ struct freqring_channel {
 	struct frq_producer p __attribute__((aligned(64)));
 	uint64_t posted;
 	uint32_t nb_pings;		/* since the last request that is applied */
-	uint16_t applied_target;	/* sequence after that request */
+	uint16_t before_pings;		/* sequence after that request, if there are pings */
 
-	/* What is stated again when the host has lost it. */
+	/* What is stated again when the host has lost it, while asked_wish and
+	 * asked_turbo are 0; else that is these (frq_wish, frq_turbo).
+	 */
 	bool relative;			/* the last wish was a step up or down */
 	frq_ask_t wish, turbo;
 	uint32_t seen_khz;		/* the host's idea of the wish, 0: not seen */
@@ -93,6 +95,38 @@ struct freqring_channel {
 	struct freqring *fr;
 	struct freqring_channel *next;
 };
+
+/* The last wish, and the last word on turbo; 0: there was none. */
+static inline frq_ask_t
+frq_wish(const struct freqring_channel *ch)
+{
+	return ch->asked_wish != 0 ? ch->asked_wish : ch->wish;
+}
+
+static inline frq_ask_t
+frq_turbo(const struct freqring_channel *ch)
+{
+	return ch->asked_turbo != 0 ? ch->asked_turbo : ch->turbo;
+}
+
+/* From now on nothing is a repeat. */
+static inline void
+frq_forget_asked(struct freqring_channel *ch)
+{
+	if (ch->asked_wish != 0)
+		ch->relative = false;
+	ch->wish = frq_wish(ch);
+	ch->turbo = frq_turbo(ch);
+	ch->asked_wish = 0;
+	ch->asked_turbo = 0;
+}
+
+/* The sequence that the applied word shows once all was applied: pings are not. */
+static inline uint16_t
+frq_applied_target(const struct freqring_channel *ch)
+{
+	return ch->nb_pings != 0 ? ch->before_pings : ch->p.next;
+}
 
 /* ---- device.c ------------------------------------------------------------- */
 

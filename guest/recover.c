@@ -33,9 +33,8 @@ mute(struct freqring_channel *ch, int error, const char *why)
 	ch->mute = why;
 	ch->mute_error = error;
 	/* So that no repeat is dropped and nothing is posted, but told. */
-	ch->asked_wish = 0;
-	ch->asked_turbo = 0;
-	ch->p.credit = 0;
+	frq_forget_asked(ch);
+	ch->p.limit = ch->p.next;
 }
 
 bool
@@ -68,7 +67,6 @@ frq_attach_post(struct freqring_channel *ch, struct frq_life life)
 		.flags = flags,
 		.arg = ch->nonce,
 	});
-	ch->applied_target = ch->p.next;
 	ch->nb_pings = 0;
 }
 
@@ -80,7 +78,6 @@ post_restated(struct freqring_channel *ch, frq_ask_t a)
 	if (ret != 0)
 		return ret;
 	ch->restated++;
-	ch->applied_target = ch->p.next;
 	ch->nb_pings = 0;
 	return 0;
 }
@@ -137,8 +134,7 @@ frq_recover(struct freqring_channel *ch)
 	if (frq_taken_over(ch))
 		return frq_fail(ch->fr, ch->mute_error, ch->mute);
 
-	ch->asked_wish = 0;
-	ch->asked_turbo = 0;
+	frq_forget_asked(ch);
 	void_contents = c.epoch != ch->p.epoch;
 	lost = frq_verdict_unpack(verdict).reason == FRQ_REASON_LOST;
 	if (void_contents || lost) {
@@ -146,7 +142,7 @@ frq_recover(struct freqring_channel *ch)
 		frq_attach_post(ch, life);
 	} else if (c.incarnation != ch->p.incarnation || life.incarnation != ch->incarnation) {
 		ch->p.incarnation = c.incarnation;
-		ch->p.credit = 0;
+		ch->p.limit = ch->p.next;
 		ch->incarnation = life.incarnation;
 	} else {
 		/* Refused: ask once more, for the host may think otherwise by now. */

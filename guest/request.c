@@ -37,7 +37,7 @@ verdict_same(struct freqring_channel *ch)
 {
 	if (frq_unlikely(ch->uncached))
 		return verdict_same_uncached(ch);
-	/* Pairs with the applier's store, host/applier.c. */
+	/* Pairs with the applier's store, host/state_line.c. */
 	return frq_load64(ch->verdict_word) == ch->verdict;
 }
 
@@ -57,7 +57,25 @@ make_ready(struct freqring_channel *ch, bool same)
 	return frq_likely(same) ? 0 : frq_recover(ch);
 }
 
-/* No credit: the ring looks full, or the channel may not ask at all. */
+/* ---- the two ways to post -------------------------------------------------
+ *
+ * With credit: no loads but of this channel, no calls. Without: the ring
+ * looks full, or the channel may not ask at all.
+ */
+
+static inline bool
+may_post_fast(const struct freqring_channel *ch)
+{
+	return frq_likely(ch->p.next != ch->p.limit);
+}
+
+static inline void
+post_fast(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+{
+	(void)frq_producer_post(&ch->p, op, 0, arg);
+	ch->posted++;
+}
+
 static __attribute__((noinline)) int
 post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 {
@@ -81,106 +99,97 @@ post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 	return 1;
 }
 
-/* With credit. */
+/* What is waited for as applied is whatever was posted before the pings. */
 static inline void
-post_fast(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+forget_pings(struct freqring_channel *ch)
 {
-	(void)frq_producer_post(&ch->p, op, 0, arg);
-	ch->posted++;
-}
-
-/* A request that the applier sees; a ping is none. */
-static inline int
-post_applied(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
-{
-	if (frq_unlikely(ch->p.credit == 0)) {
-		int ret = post_slowly(ch, op, arg);
-
-		if (ret != 1)
-			return ret;
-	} else {
-		post_fast(ch, op, arg);
-	}
-	ch->applied_target = ch->p.next;
-	ch->nb_pings = 0;
-	return 1;
+	if (frq_unlikely(ch->nb_pings != 0))
+		ch->nb_pings = 0;
 }
 
 /* ---- what may be dropped as a repeat --------------------------------------
  *
  * Saying it twice is saying it once, so a new wish is posted first and the
  * verdict looked at afterwards, while the host is busy with it. Where that
- * finds a host that started anew, recovery states the same wish again.
+ * finds a host that started anew, recovery states the same wish again. All
+ * but the plain case ends in a tail call, so that nothing is saved first.
  */
 
-static int
-post_wish(struct freqring_channel *ch, frq_ask_t a)
+/* Posted as `*asked`, but the host has something to say. */
+static __attribute__((noinline)) int
+heed_verdict(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t before)
 {
-	frq_ask_t before = ch->wish;
-	bool relative = ch->relative;
-	int ret = post_applied(ch, frq_ask_op(a), frq_ask_arg(a));
+	frq_ask_t a = *asked;
+	int ret;
 
-	if (frq_unlikely(ret != 1))
-		return ret;
-	ch->wish = a;
-	ch->relative = false;
-	ch->asked_wish = a;
-	if (frq_likely(verdict_same(ch)))
+	if (verdict_same(ch))
 		return 1;
 	ret = frq_recover(ch);
-	ch->asked_wish = ret == 0 ? a : 0;
+	/* An error means that nothing was asked, now or later. */
+	*asked = ret == 0 ? a : 0;
 	if (ret == 0)
 		return 1;
-	/* An error means that nothing was asked, now or later. */
-	ch->wish = before;
-	ch->relative = relative;
+	*(asked == &ch->asked_wish ? &ch->wish : &ch->turbo) = before;
 	return ret;
 }
 
-static int
-post_turbo(struct freqring_channel *ch, frq_ask_t a)
+static __attribute__((noinline)) int
+ask_slowly(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
 {
-	frq_ask_t before = ch->turbo;
-	int ret = post_applied(ch, frq_ask_op(a), 0);
+	frq_ask_t before = asked == &ch->asked_wish ? frq_wish(ch) : frq_turbo(ch);
+	bool relative = ch->asked_wish == 0 && ch->relative;
+	int ret = post_slowly(ch, frq_ask_op(a), frq_ask_arg(a));
 
-	if (frq_unlikely(ret != 1))
+	if (ret != 1)
 		return ret;
-	ch->turbo = a;
-	ch->asked_turbo = a;
-	if (frq_likely(verdict_same(ch)))
-		return 1;
-	ret = frq_recover(ch);
-	ch->asked_turbo = ret == 0 ? a : 0;
-	if (ret == 0)
-		return 1;
-	ch->turbo = before;
+	forget_pings(ch);
+	*asked = a;
+	ret = heed_verdict(ch, asked, before);
+	if (ret < 0)
+		ch->relative = relative;
 	return ret;
 }
 
 /* A repeat, but the host said something since. */
 static __attribute__((noinline)) int
-say_again(struct freqring_channel *ch, const frq_ask_t *asked, frq_ask_t a,
-	int (*post_it)(struct freqring_channel *ch, frq_ask_t a))
+ask_again(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
 {
-	int ret = make_ready(ch, false);
+	int ret;
 
+	if (verdict_same(ch)) {
+		ch->dropped++;
+		return 0;
+	}
+	ret = make_ready(ch, false);
 	if (ret < 0)
 		return ret;
 	/* Recovery may have stated just that. */
-	return *asked == a ? 1 : post_it(ch, a);
+	return *asked == a ? 1 : ask_slowly(ch, asked, a);
+}
+
+static inline int
+ask(struct freqring_channel *ch, frq_ask_t *asked, enum frq_op op, uint32_t arg)
+{
+	frq_ask_t a = frq_ask(op, arg), before = *asked;
+
+	if (frq_likely(before == a)) {
+		if (frq_unlikely(!verdict_quiet(ch)))
+			return ask_again(ch, asked, a);
+		ch->dropped++;
+		return 0;
+	}
+	if (!may_post_fast(ch) || frq_unlikely(before == 0))
+		return ask_slowly(ch, asked, a);
+	post_fast(ch, op, arg);
+	forget_pings(ch);
+	*asked = a;
+	return frq_likely(verdict_quiet(ch)) ? 1 : heed_verdict(ch, asked, before);
 }
 
 static inline int
 wish(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 {
-	frq_ask_t a = frq_ask(op, arg);
-
-	if (frq_unlikely(ch->asked_wish != a))
-		return post_wish(ch, a);
-	if (frq_unlikely(!verdict_same(ch)))
-		return say_again(ch, &ch->asked_wish, a, post_wish);
-	ch->dropped++;
-	return 0;
+	return ask(ch, &ch->asked_wish, op, arg);
 }
 
 FRQ_API int
@@ -212,20 +221,26 @@ freqring_release(struct freqring_channel *ch)
 FRQ_API int
 freqring_turbo(struct freqring_channel *ch, bool on)
 {
-	frq_ask_t a = frq_ask(on ? FRQ_OP_TURBO_ON : FRQ_OP_TURBO_OFF, 0);
-
-	if (frq_unlikely(ch->asked_turbo != a))
-		return post_turbo(ch, a);
-	if (frq_unlikely(!verdict_same(ch)))
-		return say_again(ch, &ch->asked_turbo, a, post_turbo);
-	ch->dropped++;
-	return 0;
+	return ask(ch, &ch->asked_turbo, on ? FRQ_OP_TURBO_ON : FRQ_OP_TURBO_OFF, 0);
 }
 
 /* ---- what is always posted ------------------------------------------------
  *
  * A step that is said twice is two steps, so the look comes first.
  */
+
+static int
+post_after_look(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+{
+	int ret = make_ready(ch, verdict_same(ch));
+
+	if (ret < 0)
+		return ret;
+	ret = post_slowly(ch, op, arg);
+	if (ret == 1)
+		forget_pings(ch);
+	return ret;
+}
 
 /*
  * After a step only the host knows the wish. What it is, give or take the
@@ -238,17 +253,14 @@ freqring_turbo(struct freqring_channel *ch, bool on)
 static int
 step(struct freqring_channel *ch, enum frq_op op)
 {
-	int ret = make_ready(ch, verdict_same(ch));
+	int ret = post_after_look(ch, op, 0);
 
-	if (ret < 0)
-		return ret;
-	ret = post_applied(ch, op, 0);
 	if (ret != 1)
 		return ret;
+	frq_forget_asked(ch);
 	if (!ch->relative)
 		ch->seen_khz = 0;
 	ch->relative = true;
-	ch->asked_wish = 0;
 	if (!ch->uncached) {
 		uint64_t khz = frq_load64(&frq_region_state(&ch->fr->region,
 			ch->vcpu)->wish_khz);
@@ -275,17 +287,16 @@ freqring_down(struct freqring_channel *ch)
 FRQ_API int
 freqring_lease(struct freqring_channel *ch, uint32_t seconds)
 {
-	int ret;
-
 	if (seconds > FRQ_ARG_MAX)
 		return frq_fail(ch->fr, -ERANGE, "a lease is at most 16777215 seconds");
-	ret = make_ready(ch, verdict_same(ch));
-	return ret < 0 ? ret : post_applied(ch, FRQ_OP_LEASE, seconds);
+	return post_after_look(ch, FRQ_OP_LEASE, seconds);
 }
 
 static void
 count_ping(struct freqring_channel *ch)
 {
+	if (ch->nb_pings == 0)
+		ch->before_pings = (uint16_t)(ch->p.next - 1);
 	if (ch->nb_pings < INT16_MAX)
 		ch->nb_pings++;
 }
@@ -319,7 +330,7 @@ ping_again(struct freqring_channel *ch, uint32_t cookie)
 FRQ_API int
 freqring_ping(struct freqring_channel *ch, uint32_t cookie)
 {
-	if (frq_unlikely(ch->p.credit == 0))
+	if (!may_post_fast(ch))
 		return ping_slowly(ch, cookie);
 	post_fast(ch, FRQ_OP_PING, cookie);
 	count_ping(ch);

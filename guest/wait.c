@@ -42,7 +42,7 @@ bool
 frq_is_applied(const struct freqring_channel *ch)
 {
 	return reached(frq_load64(&frq_region_state(&ch->fr->region, ch->vcpu)->applied),
-		ch->p.epoch, ch->applied_target, (uint16_t)ch->nb_pings);
+		ch->p.epoch, frq_applied_target(ch), (uint16_t)ch->nb_pings);
 }
 
 static int
@@ -111,7 +111,7 @@ FRQ_API int
 freqring_wait_applied(struct freqring_channel *ch, unsigned int timeout_us)
 {
 	const struct frq_state_line FRQ_SHARED *s = frq_region_state(&ch->fr->region, ch->vcpu);
-	int ret = wait_for(ch, &s->applied, ch->applied_target, (uint16_t)ch->nb_pings,
+	int ret = wait_for(ch, &s->applied, frq_applied_target(ch), (uint16_t)ch->nb_pings,
 		timeout_us);
 
 	if (ret == 0)

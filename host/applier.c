@@ -19,6 +19,8 @@
 #define VOTERS_MAX	(FRQ_MAX_VMS * FRQ_MAX_CHANNELS)
 #define SPINS		100000u	/* empty looks before the applier sleeps, where it spins */
 #define NO_LEASE	UINT64_MAX
+#define STORM		16u	/* requests folded at once: the guest does not wait for each */
+#define STORM_NS	50000	/* then more of them are left to be folded before the next look */
 
 struct cpu {
 	bool managed;
@@ -40,6 +42,7 @@ struct applier {
 	uint32_t sleeping;		/* 1 before it sleeps; the poller takes it back */
 	uint64_t progress;
 	bool stop;
+	bool storm;			/* somebody posts faster than it can be applied */
 	struct applier_map *next_map;	/* handed over, not in force yet */
 	struct applier_map *map;
 	uint64_t generation;
@@ -238,7 +241,7 @@ load_wish(struct applier *a, struct channel *ch)
 	uint64_t now = end != 0 ? monotonic_ms() : 0;
 	bool expired = end != 0 && now >= end;
 
-	/* Pairs with the store in drain_from, host/poller.c. */
+	/* Pairs with the store in remember, host/poller.c. */
 	ch->a.wish = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
 	if (ch->a.wish.kind != FRQ_WISH_NONE &&
 	    (expired || __atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED)))
@@ -272,6 +275,7 @@ look_at(struct applier *a, struct channel *ch)
 	if (ch->a.cpus == NULL)
 		return;
 	expired = load_wish(a, ch);
+	a->storm |= (uint16_t)(ch->a.wish.next - seen) > STORM;
 	if (ch->a.standing != FRQ_REASON_OK && ch->a.wish.kind != FRQ_WISH_NONE &&
 	    ch->a.wish.next != seen)
 		counter_add(&ch->vm->refused_applier[ch->a.standing], 1);
@@ -455,6 +459,10 @@ take_map(struct applier *a)
 	for (unsigned int i = 0; i < m->nb_vms; i++)
 		for (unsigned int n = 0; n < m->vm[i]->vm->nb_channels; n++)
 			place_channel(a, m->vm[i], n);
+	for (unsigned int i = 0; i < old->nb_vms; i++)
+		for (unsigned int n = 0; n < old->vm[i]->vm->nb_channels; n++)
+			if (old->vm[i]->vm->ch[n].a.cpus == NULL)
+				state_line_dismiss(&old->vm[i]->vm->ch[n]);
 	for (unsigned int number = 0; number < FRQ_MAX_CPUS; number++)
 		if (a->cpu[number].managed)
 			(void)decide(a, number);
@@ -518,8 +526,17 @@ static void
 applier_sleep(struct applier *a)
 {
 	struct pollfd pfd = { .fd = a->kick_fd, .events = POLLIN };
+	const struct timespec storm = { .tv_nsec = STORM_NS };
 	uint64_t n;
 
+	/* A guest that posts without a pause would wake us for every few
+	 * requests, on the CPU where the poller wants to fold them.
+	 */
+	if (a->storm) {
+		a->storm = false;
+		(void)nanosleep(&storm, NULL);
+		return;
+	}
 	__atomic_store_n(&a->sleeping, 1, __ATOMIC_RELAXED);
 	/* Pairs with the kick fence in notify_applier, host/poller.c. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -2,7 +2,7 @@
 /*
  * config.h - what the operator configured
  *
- * One table of settings (config.c) serves the INI file, the command line and
+ * One table of settings (config_setting.c) serves the INI file, the command line and
  * both help texts. Read once at start, constant afterwards.
  */
 #ifndef FRQ_CONFIG_H
@@ -36,7 +36,7 @@ struct config {
 	char uri[256];			/* qemu:///system */
 	/* [shm] */
 	char shm_dir[256];		/* /dev/shm */
-	char shm_group[64];		/* of the region files; "": QEMU's, see config.c */
+	char shm_group[64];		/* of the region files; "": QEMU's, see config_check.c */
 	char qemu_user[64];		/* owner accepted beside root; "": QEMU's */
 	/* [vms] */
 	char allow[1024];		/* comma-separated names, UUIDs or fnmatch(3) patterns: * */

@@ -143,15 +143,20 @@ check_control(struct config *c, const struct config_machine *m, const struct cpu
 }
 
 static bool
-check_managed(struct config *c, const struct config_machine *m, struct frq_err *err)
+check_managed(struct config *c, const struct config_machine *m, const struct cpuset *usable,
+	struct frq_err *err)
 {
+	bool lcores = c->backend == CONFIG_BACKEND_LIBRTE_POWER;
 	char value[LIST_LEN], list[LIST_LEN];
 	unsigned int cpu;
 
 	if (cpuset_empty(&c->managed_cpus)) {
-		c->managed_cpus = m->online;
+		c->managed_cpus = lcores ? *usable : m->online;
 		return true;
 	}
+	/* Each becomes an lcore (eal.c), and EAL panics on one it cannot pin. */
+	if (lcores)
+		return check_usable("managed_cpus", &c->managed_cpus, m, err);
 	/* One that is present but offline may come back. */
 	cpu = first_beyond(&c->managed_cpus, &m->present);
 	if (cpu == FRQ_MAX_CPUS || cpuset_has(&m->online, cpu))
@@ -180,7 +185,7 @@ config_check_cpus(struct config *c, const struct config_machine *m, struct frq_e
 		c->applier_cpu = c->poller_cpu;
 	else if (!check_cpu("applier_cpu", c->applier_cpu, m, err))
 		return false;
-	return check_control(c, m, &usable, err) && check_managed(c, m, err);
+	return check_control(c, m, &usable, err) && check_managed(c, m, &usable, err);
 }
 
 static bool

@@ -198,6 +198,15 @@ notify_applier(struct poller *p, struct channel *ch)
 	}
 }
 
+/* Ours first, then the guest is told: what was consumed is not forgotten. */
+static void
+remember(struct channel *ch)
+{
+	ch->wish.next = ch->rx.next;
+	__atomic_store_n(&ch->slot->wish, wish_pack(ch->wish), __ATOMIC_RELEASE);
+	frq_consumer_publish(&ch->rx);
+}
+
 /* @param word  the slot at the cursor, found to be a request */
 static unsigned int
 drain_from(struct poller *p, struct channel *ch, uint64_t word)
@@ -205,17 +214,15 @@ drain_from(struct poller *p, struct channel *ch, uint64_t word)
 	unsigned int n = 0;
 	bool changed = false;
 
-	/* Remember, then tell the guest, then look for more, then tell the
-	 * applier: nobody waits for what comes after.
-	 */
+	/* A guest that waits, waits for the first; the others come in a burst. */
 	do {
 		changed |= take(ch, word);
 		frq_consumer_advance(&ch->rx);
-		ch->wish.next = ch->rx.next;
-		__atomic_store_n(&ch->slot->wish, wish_pack(ch->wish), __ATOMIC_RELEASE);
-		frq_consumer_publish(&ch->rx);
-		n++;
+		if (++n == 1)
+			remember(ch);
 	} while (n < DRAIN_MAX && frq_consumer_peek(&ch->rx, &word));
+	if (n > 1)
+		remember(ch);
 	ch->vm->cursor.byte[ch->number] = (uint8_t)ch->rx.next;
 	ch->vm->tokens -= (int64_t)n * 1000;
 	counter_add(&ch->slot->requests, n);

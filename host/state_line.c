@@ -125,3 +125,11 @@ state_line_publish(struct channel *ch, const struct state_line_update *u)
 	__atomic_store_n(&ch->a.wish_khz, khz, __ATOMIC_RELAXED);
 	__atomic_store_n(&ch->a.applied, applied, __ATOMIC_RELAXED);
 }
+
+void
+state_line_dismiss(struct channel *ch)
+{
+	struct frq_state_line FRQ_SHARED *line = frq_region_state(&ch->vm->region, ch->number);
+
+	give_verdict(ch, line, FRQ_REASON_QUARANTINED, FRQ_REASON_OK);
+}

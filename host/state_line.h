@@ -27,4 +27,7 @@ struct state_line_update {
  */
 void state_line_publish(struct channel *ch, const struct state_line_update *u);
 
+/** The channel is not served any more: whatever the guest wished is void. */
+void state_line_dismiss(struct channel *ch);
+
 #endif /* FRQ_STATE_LINE_H */

@@ -120,8 +120,8 @@ frq_request_unpack(uint64_t w)
 /*
  * Life word: epoch (bits 0-7), incarnation (8-31), flags (32-39).
  * The epoch changes when the contents of the region are void; the guest
- * attaches anew and states its wish again. The incarnation counts starts of
- * the daemon; contents and sequences stay valid.
+ * attaches anew and states its wish again. The incarnation changes with
+ * each start of the daemon; contents and sequences stay valid.
  */
 #define FRQ_LIFE_QUARANTINED	0x01u
 #define FRQ_LIFE_STOPPED	0x02u	/* the daemon ended in good order */

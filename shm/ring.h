@@ -21,17 +21,18 @@ struct frq_producer {
 	struct frq_ring FRQ_SHARED *ring;
 	uint8_t FRQ_SHARED *doorbell;
 	const struct frq_consumed_line FRQ_SHARED *consumed;
-	union {
-		struct {
-			uint16_t next;		/* sequence of the next request */
-			uint8_t epoch;
-			uint8_t zero;
-		};
-		uint32_t stamp;		/* the same, as a request's low half has it */
-	};
-	uint32_t credit;	/* slots known to be free */
+	uint16_t next;		/* sequence of the next request */
+	uint16_t limit;		/* the first that has no slot free, as far as is known */
+	uint8_t epoch;
 	uint8_t incarnation;	/* low byte */
 };
+
+/** How many requests may be posted without a look at the host. */
+static inline unsigned int
+frq_producer_credit(const struct frq_producer *p)
+{
+	return (uint16_t)(p->limit - p->next);
+}
 
 /**
  * Look at what the host has consumed, and count the free slots anew.
@@ -48,8 +49,10 @@ frq_producer_refill(struct frq_producer *p)
 	if (c.epoch != p->epoch || c.incarnation != p->incarnation)
 		return -ESTALE;
 	/* More than a ring in flight: the host has not taken our attach yet. */
-	p->credit = used < FRQ_RING_SLOTS ? FRQ_RING_SLOTS - used : 0;
-	return p->credit != 0 ? 0 : -EAGAIN;
+	if (used >= FRQ_RING_SLOTS)
+		return -EAGAIN;
+	p->limit = (uint16_t)(c.next + FRQ_RING_SLOTS);
+	return 0;
 }
 
 /**
@@ -61,26 +64,26 @@ frq_producer_refill(struct frq_producer *p)
 static inline int
 frq_producer_post(struct frq_producer *p, enum frq_op op, uint8_t flags, uint32_t arg)
 {
-	uint32_t stamp;
+	uint16_t next = p->next;
 
-	if (__builtin_expect(p->credit == 0, 0)) {
+	if (__builtin_expect(next == p->limit, 0)) {
 		int ret = frq_producer_refill(p);
 
 		if (ret != 0)
 			return ret;
 	}
-	stamp = p->stamp;
 	/* Pairs with the load in frq_consumer_peek. */
-	frq_store64(&p->ring->slot[stamp % FRQ_RING_SLOTS], stamp |
-		(uint64_t)op << FRQ_REQ_OP_SHIFT | (uint64_t)flags << FRQ_REQ_FLAGS_SHIFT |
-		(uint64_t)(arg & FRQ_ARG_MAX) << FRQ_REQ_ARG_SHIFT);
-	/* One store of the whole, as it was loaded: a narrower one would not
-	 * be forwarded to the next load.
-	 */
-	p->stamp = (stamp & 0xff0000u) | (uint16_t)(stamp + 1);
-	p->credit--;
+	frq_store64(&p->ring->slot[next % FRQ_RING_SLOTS],
+		frq_request_pack((struct frq_request){
+			.seq = next,
+			.epoch = p->epoch,
+			.op = (uint8_t)op,
+			.flags = flags,
+			.arg = arg,
+		}));
+	p->next = ++next;
 	/* Pairs with the load in poller_scan_word, host/poller.c. */
-	frq_store8(p->doorbell, (uint8_t)(stamp + 1));
+	frq_store8(p->doorbell, (uint8_t)next);
 	return 0;
 }
 
@@ -103,7 +106,7 @@ frq_producer_attach(struct frq_producer *p, struct frq_life life, uint8_t flags,
 	p->next = (uint16_t)(c.next + FRQ_RING_SLOTS);
 	p->epoch = life.epoch;
 	p->incarnation = (uint8_t)life.incarnation;
-	p->credit = FRQ_RING_SLOTS;
+	p->limit = (uint16_t)(p->next + FRQ_RING_SLOTS);
 	(void)frq_producer_post(p, FRQ_OP_ATTACH, flags, nonce);
 }
 

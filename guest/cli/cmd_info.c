@@ -64,7 +64,7 @@ cmd_info(struct cli *cli, int argc, char **argv)
 	(void)printf("device       %s, version %u\n", i->device, i->version);
 	(void)printf("VM           %s\n", uuid_text(uuid, i->uuid));
 	(void)printf("host         %s%s\n", host_text(i), simulated(cli));
-	(void)printf("host starts  %u (epoch %u)\n", i->incarnation, i->epoch);
+	(void)printf("epoch        %u, incarnation %u\n", i->epoch, i->incarnation);
 	(void)printf("vCPUs        %u\n", i->nb_channels);
 	(void)printf("turbo        %s\n", i->turbo ? "served" : "not served");
 	(void)printf("mapping      %s (load %u.%u ns, store %u.%u ns)\n",

@@ -30,19 +30,19 @@ hint_for(int ret)
 	case -ENODEV:
 		return "`lspci -d 1af4:1110` shows the device; qemu-config/ has the XML for it";
 	case -ENOENT:
-		return "on the host: systemctl status freqringd; freqring show_vm NAME";
+		return "on the host: systemctl status freqringd; freqring status NAME";
 	case -EPROTO:
 		return "guest and host need versions of freqring that speak the same ABI";
 	case -EPERM:
-		return "turn lockdown or Secure Boot off in this VM, or use virtio-serial";
+		return "turn lockdown or Secure Boot off in this VM";
 	case -EACCES:
 		return "udevadm trigger -s pci, and log in again, after the rule and the group are there";
 	case -EBUSY:
 		return "one program a vCPU: see `get`, which only looks";
 	case -ETIMEDOUT:
-		return "on the host: freqring show_vm NAME";
+		return "on the host: freqring status NAME";
 	case -ENOTCONN:
-		return "on the host: freqring show_vm NAME says what state this VM is in";
+		return "on the host: freqring status NAME says what state this VM is in";
 	default:
 		return NULL;
 	}
