@@ -18,9 +18,10 @@
 #define QUEUE_SIZE	(FRQ_MAX_VMS * FRQ_MAX_CHANNELS)	/* every channel fits */
 #define VOTERS_MAX	(FRQ_MAX_VMS * FRQ_MAX_CHANNELS)
 #define SPINS		100000u	/* empty looks before the applier sleeps, where it spins */
+#define RETRY_MS	1000u	/* a CPU whose write failed is left alone for that long */
 #define NO_LEASE	UINT64_MAX
 #define STORM		16u	/* requests folded at once: the guest does not wait for each */
-#define STORM_NS	50000	/* then more of them are left to be folded before the next look */
+#define STORM_NS	50000	/* then that channel is left alone until more are folded */
 
 struct cpu {
 	bool managed;
@@ -29,6 +30,7 @@ struct cpu {
 	enum frq_reason problem;	/* why it cannot be driven, OK: it can */
 	struct freq_table table;	/* constant once known */
 	struct decision decision;	/* in force */
+	uint64_t retry_ms;		/* when a write that failed is tried again */
 	uint32_t decided_khz;		/* the same for other threads, 0: given back */
 	unsigned int nb_voters;
 	struct channel **voter;		/* a slice of applier.voters */
@@ -42,7 +44,9 @@ struct applier {
 	uint32_t sleeping;		/* 1 before it sleeps; the poller takes it back */
 	uint64_t progress;
 	bool stop;
-	bool storm;			/* somebody posts faster than it can be applied */
+	struct channel **storming;	/* post faster than it can be applied; not queued */
+	unsigned int nb_storming;
+	uint64_t storm_end_ns;		/* when those are looked at again */
 	struct applier_map *next_map;	/* handed over, not in force yet */
 	struct applier_map *map;
 	uint64_t generation;
@@ -108,6 +112,7 @@ count_write(struct applier *a, struct cpu *cpu, int ret, const struct frq_err *e
 	counter_add(&a->writes, 1);
 	if (ret == 0)
 		return;
+	cpu->retry_ms = monotonic_ms() + RETRY_MS;
 	counter_add(&cpu->write_errors, 1);
 	counter_add(&a->write_errors, 1);
 	if (cpu->problem != before)
@@ -155,7 +160,7 @@ granted_khz(const struct applier *a, const struct channel *ch)
 	CPUSET_FOREACH(number, ch->a.cpus) {
 		const struct cpu *cpu = &a->cpu[number];
 
-		if (!cpu->decision.any || !cpu->taken)
+		if (!cpu->decision.any || !cpu->taken || cpu->problem != FRQ_REASON_OK)
 			return 0;
 		if (khz == 0 || cpu->table.khz[cpu->decision.index] < khz)
 			khz = cpu->table.khz[cpu->decision.index];
@@ -165,7 +170,7 @@ granted_khz(const struct applier *a, const struct channel *ch)
 
 /* Why not the whole wish: the standing, the hardware, or another vote. */
 static enum frq_reason
-explain(const struct applier *a, const struct channel *ch, bool lease_expired)
+explain(const struct applier *a, const struct channel *ch)
 {
 	if (__atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED))
 		return FRQ_REASON_QUARANTINED;
@@ -181,17 +186,19 @@ explain(const struct applier *a, const struct channel *ch, bool lease_expired)
 		if (reason != FRQ_REASON_OK)
 			return reason;
 	}
-	return lease_expired ? FRQ_REASON_LEASE_EXPIRED : FRQ_REASON_OK;
+	return ch->a.expired && ch->a.wish.kind != FRQ_WISH_NONE ? FRQ_REASON_LEASE_EXPIRED :
+		FRQ_REASON_OK;
 }
 
 static void
-publish(struct applier *a, struct channel *ch, bool lease_expired)
+publish(struct applier *a, struct channel *ch)
 {
 	const struct cpu *cpu = first_cpu(a, ch);
-	bool decided = cpu != NULL && cpu->decision.any && cpu->taken;
+	bool decided = cpu != NULL && cpu->decision.any && cpu->taken &&
+		cpu->problem == FRQ_REASON_OK;
 	struct state_line_update u = {
 		.wish = ch->a.wish,
-		.reason = explain(a, ch, lease_expired),
+		.reason = explain(a, ch),
 		.granted_khz = granted_khz(a, ch),
 		.nb_cpus = ch->a.nb_cpus,
 		.pcpu = ch->a.nb_cpus != 0 ? cpuset_next(ch->a.cpus, 0) : FRQ_NO_PCPU,
@@ -220,11 +227,12 @@ decide(struct applier *a, unsigned int number)
 	}
 	counter_add(&a->decisions, 1);
 	if (d.any == cpu->decision.any && (!d.any || (d.index == cpu->decision.index &&
-	    cpu->taken && cpu->problem == FRQ_REASON_OK)))
+	    (cpu->problem == FRQ_REASON_OK || monotonic_ms() < cpu->retry_ms))))
 		return false;
 	enforce(a, number, d);
 	cpu->decision = d;
-	__atomic_store_n(&cpu->decided_khz, d.any && cpu->taken ? cpu->table.khz[d.index] : 0,
+	__atomic_store_n(&cpu->decided_khz, d.any && cpu->taken && cpu->problem == FRQ_REASON_OK ?
+		cpu->table.khz[d.index] : 0,
 		__ATOMIC_RELAXED);
 	return true;
 }
@@ -234,7 +242,7 @@ decide(struct applier *a, unsigned int number)
  * any more while its VM runs, the fail-safe: lost packets cost more than
  * watts.
  */
-static bool
+static void
 load_wish(struct applier *a, struct channel *ch)
 {
 	uint64_t end = __atomic_load_n(&ch->slot->lease_end_ms, __ATOMIC_RELAXED);
@@ -249,7 +257,12 @@ load_wish(struct applier *a, struct channel *ch)
 	__atomic_store_n(&ch->a.lease_left_ms, end == 0 || expired ? 0 : end - now, __ATOMIC_RELAXED);
 	if (end != 0 && !expired && end < a->lease_end_ms)
 		a->lease_end_ms = end;
-	return expired;
+	if (expired && !ch->a.expired) {
+		counter_add(&a->leases_expired, 1);
+		FRQ_LOG(NOTICE, "VM %s, vCPU %u: its lease ran out, the fail-safe (max) is in force",
+			ch->vm->uuid_text, ch->number);
+	}
+	ch->a.expired = expired;
 }
 
 static void
@@ -261,7 +274,7 @@ publish_voters(struct applier *a, unsigned int number, const struct channel *but
 		struct channel *other = cpu->voter[i];
 
 		if (other != but)
-			publish(a, other, load_wish(a, other));
+			publish(a, other);
 	}
 }
 
@@ -269,13 +282,11 @@ static void
 look_at(struct applier *a, struct channel *ch)
 {
 	uint16_t seen = ch->a.wish.next;
-	bool expired;
 
 	/* Polled already, but its map is still on the way. */
 	if (ch->a.cpus == NULL)
 		return;
-	expired = load_wish(a, ch);
-	a->storm |= (uint16_t)(ch->a.wish.next - seen) > STORM;
+	load_wish(a, ch);
 	if (ch->a.standing != FRQ_REASON_OK && ch->a.wish.kind != FRQ_WISH_NONE &&
 	    ch->a.wish.next != seen)
 		counter_add(&ch->vm->refused_applier[ch->a.standing], 1);
@@ -285,8 +296,61 @@ look_at(struct applier *a, struct channel *ch)
 				publish_voters(a, number, ch);
 		}
 	}
-	publish(a, ch, expired);
+	publish(a, ch);
 }
+
+/* ---- storms --------------------------------------------------------------
+ *
+ * A guest that posts without a pause would wake us for every few requests,
+ * on the CPU where the poller wants to fold them. Its channel stays marked as
+ * queued, so that the poller does not queue it again, and is looked at when
+ * STORM_NS have passed. The others are served meanwhile.
+ */
+
+static uint64_t
+monotonic_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void
+set_aside(struct applier *a, struct channel *ch)
+{
+	uint64_t requests = counter_get(&ch->slot->requests);
+	bool storms = requests - ch->a.requests > STORM;
+
+	ch->a.requests = requests;
+	if (!storms || __atomic_exchange_n(&ch->queued, 1, __ATOMIC_SEQ_CST) != 0)
+		return;
+	if (a->nb_storming == 0)
+		a->storm_end_ns = monotonic_ns() + STORM_NS;
+	a->storming[a->nb_storming++] = ch;
+}
+
+/* Back on the way: @return whether there were any. */
+static bool
+end_storm(struct applier *a)
+{
+	unsigned int nb = a->nb_storming;
+
+	if (nb == 0 || monotonic_ns() < a->storm_end_ns)
+		return false;
+	a->nb_storming = 0;
+	for (unsigned int i = 0; i < nb; i++) {
+		struct channel *ch = a->storming[i];
+
+		/* As in applier_next: taken off first, loaded afterwards. */
+		(void)__atomic_exchange_n(&ch->queued, 0, __ATOMIC_SEQ_CST);
+		look_at(a, ch);
+		set_aside(a, ch);
+	}
+	return true;
+}
+
+/* ---- the queue ------------------------------------------------------------ */
 
 /* A channel that changed, or NULL. */
 static struct channel *
@@ -320,11 +384,6 @@ check_leases(struct applier *a)
 
 			if (end == 0)
 				continue;
-			if (monotonic_ms() >= end && ch->a.lease_left_ms != 0) {
-				counter_add(&a->leases_expired, 1);
-				FRQ_LOG(NOTICE, "VM %s, vCPU %u: its lease ran out, the fail-safe (max) is in force",
-					vm->uuid_text, n);
-			}
 			look_at(a, ch);
 		}
 	}
@@ -427,7 +486,7 @@ place_channel(struct applier *a, struct applier_map_vm *mv, unsigned int n)
 		FRQ_REASON_NO_CPUFREQ, __ATOMIC_RELAXED);
 	/* Pairs with the load in take, host/poller.c. Tables are never freed. */
 	__atomic_store_n(&ch->table, table, __ATOMIC_RELEASE);
-	(void)load_wish(a, ch);
+	load_wish(a, ch);
 }
 
 /*
@@ -447,6 +506,9 @@ take_map(struct applier *a)
 	/* What is queued may be about a VM that is gone from the map; all
 	 * channels that are in it are looked at below.
 	 */
+	for (unsigned int i = 0; i < a->nb_storming; i++)
+		(void)__atomic_exchange_n(&a->storming[i]->queued, 0, __ATOMIC_SEQ_CST);
+	a->nb_storming = 0;
 	do
 		ch = applier_next(a);
 	while (ch != NULL);
@@ -468,7 +530,7 @@ take_map(struct applier *a)
 			(void)decide(a, number);
 	for (unsigned int i = 0; i < m->nb_vms; i++)
 		for (unsigned int n = 0; n < m->vm[i]->vm->nb_channels; n++)
-			publish(a, &m->vm[i]->vm->ch[n], load_wish(a, &m->vm[i]->vm->ch[n]));
+			publish(a, &m->vm[i]->vm->ch[n]);
 	applier_map_free(old);
 	__atomic_store_n(&a->generation, m->generation, __ATOMIC_RELEASE);
 	if (a->c.done_fd >= 0)
@@ -501,46 +563,45 @@ applier_step(struct applier *a)
 	bool work = take_map(a);
 
 	check_leases(a);
+	work |= end_storm(a);
 	ch = applier_next(a);
 	if (ch == NULL)
 		return work;
 	look_at(a, ch);
+	set_aside(a, ch);
 	__atomic_store_n(&a->progress, a->progress + 1, __ATOMIC_RELAXED);
 	return true;
 }
 
-/* Until the next lease ends; -1: no lease. */
-static int
-sleep_ms(const struct applier *a)
+/* Until the next lease or storm ends; NULL: until somebody kicks. */
+static const struct timespec *
+sleep_time(const struct applier *a, struct timespec *ts)
 {
-	uint64_t now = monotonic_ms();
+	uint64_t now = monotonic_ns(), end = UINT64_MAX;
 
-	if (a->lease_end_ms == NO_LEASE)
-		return -1;
-	if (a->lease_end_ms <= now)
-		return 0;
-	return a->lease_end_ms - now < 60000 ? (int)(a->lease_end_ms - now) : 60000;
+	if (a->lease_end_ms != NO_LEASE)
+		end = a->lease_end_ms * 1000000;
+	if (a->nb_storming != 0 && a->storm_end_ns < end)
+		end = a->storm_end_ns;
+	if (end == UINT64_MAX)
+		return NULL;
+	end = end > now ? end - now : 0;
+	ts->tv_sec = (time_t)(end / 1000000000);
+	ts->tv_nsec = (long)(end % 1000000000);
+	return ts;
 }
 
 static void
 applier_sleep(struct applier *a)
 {
 	struct pollfd pfd = { .fd = a->kick_fd, .events = POLLIN };
-	const struct timespec storm = { .tv_nsec = STORM_NS };
+	struct timespec ts;
 	uint64_t n;
 
-	/* A guest that posts without a pause would wake us for every few
-	 * requests, on the CPU where the poller wants to fold them.
-	 */
-	if (a->storm) {
-		a->storm = false;
-		(void)nanosleep(&storm, NULL);
-		return;
-	}
 	__atomic_store_n(&a->sleeping, 1, __ATOMIC_RELAXED);
 	/* Pairs with the kick fence in notify_applier, host/poller.c. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (rte_ring_empty(a->queue) && poll(&pfd, 1, sleep_ms(a)) > 0)
+	if (rte_ring_empty(a->queue) && ppoll(&pfd, 1, sleep_time(a, &ts), NULL) > 0)
 		(void)!read(a->kick_fd, &n, sizeof(n));
 	__atomic_store_n(&a->sleeping, 0, __ATOMIC_RELAXED);
 	counter_add(&a->wakeups, 1);
@@ -592,10 +653,11 @@ applier_create(const struct applier_config *c)
 		a->cpu[i].managed = cpuset_has(&c->managed, i);
 	a->kick_fd = eventfd(0, EFD_CLOEXEC);
 	a->map = calloc(1, sizeof(*a->map));
+	a->storming = calloc(QUEUE_SIZE, sizeof(*a->storming));
 	size = rte_ring_get_memsize(2 * QUEUE_SIZE);
 	if (size > 0)
 		a->queue = aligned_alloc(64, ((size_t)size + 63) & ~(size_t)63);
-	if (a->kick_fd < 0 || a->map == NULL || a->queue == NULL ||
+	if (a->kick_fd < 0 || a->map == NULL || a->storming == NULL || a->queue == NULL ||
 	    rte_ring_init(a->queue, "applier", 2 * QUEUE_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
 		applier_free(a);
 		return NULL;
@@ -613,6 +675,7 @@ applier_free(struct applier *a)
 	applier_map_free(a->next_map);
 	applier_map_free(a->map);
 	free(a->queue);
+	free(a->storming);
 	free(a->voters);
 	free(a->votes);
 	free(a);

@@ -25,6 +25,7 @@
 #define HOT_TURNS		65536u	/* a channel stays hot after its last request */
 #define WORDS_PER_TURN		64u	/* doorbell words looked at */
 #define DOORBELL_EVERY		64u	/* turns, while there are hot channels */
+#define AUDIT_ALL_EVERY		64u	/* laps of the audit that do not ask the doorbell */
 #define HOUSEKEEPING_EVERY	256u	/* turns */
 #define EMPTY_DOORBELLS_MAX	8u	/* in a row, then the doorbell is muted */
 #define VIOLATIONS_MAX		1024u	/* a second, then the channel is quarantined */
@@ -41,18 +42,21 @@ struct poller {
 	struct vm *vm[FRQ_MAX_VMS];
 	unsigned int scan_vm, scan_word;	/* where the next doorbell word is */
 	unsigned int audit_vm, audit_ch;	/* whose slot is looked at next */
+	unsigned int audit_lap;
 
 	uint64_t tsc_ms;			/* TSC ticks a millisecond */
 	uint64_t next_ms, next_second;		/* TSC */
 	uint64_t applier_progress;		/* as last seen */
 	unsigned int applier_still_ms;
 
-	/* Mailbox: the control thread fills it, the poller empties it. */
+	/* Mailbox: the control thread fills it, the poller empties it. What the
+	 * poller has not begun to read the control thread may take back.
+	 */
 	struct {
 		struct vm *add, *remove;
 		int result;
 		int done_fd;
-		bool posted;
+		enum { MAIL_NONE, MAIL_POSTED, MAIL_READ } state;
 	} mail;
 	bool stop;
 
@@ -134,6 +138,8 @@ take_attach(struct channel *ch, struct frq_request r, uint64_t word)
 	ch->wish.attached = true;
 	ch->wish.uncached = (r.flags & FRQ_ATTACH_UNCACHED) != 0;
 	frq_store64(&ch->rx.line->owner, word);
+	/* The lease was the last program's. */
+	__atomic_store_n(&ch->slot->lease_end_ms, 0, __ATOMIC_RELAXED);
 	return FRQ_REASON_OK;
 }
 
@@ -205,6 +211,7 @@ remember(struct channel *ch)
 	ch->wish.next = ch->rx.next;
 	__atomic_store_n(&ch->slot->wish, wish_pack(ch->wish), __ATOMIC_RELEASE);
 	frq_consumer_publish(&ch->rx);
+	counter_add(&ch->slot->requests, (uint32_t)(ch->rx.total - (uint32_t)ch->slot->requests));
 }
 
 /* @param word  the slot at the cursor, found to be a request */
@@ -225,7 +232,6 @@ drain_from(struct poller *p, struct channel *ch, uint64_t word)
 		remember(ch);
 	ch->vm->cursor.byte[ch->number] = (uint8_t)ch->rx.next;
 	ch->vm->tokens -= (int64_t)n * 1000;
-	counter_add(&ch->slot->requests, n);
 	counter_add(&p->requests, n);
 	if (changed)
 		notify_applier(p, ch);
@@ -236,6 +242,11 @@ static bool
 may_drain(struct channel *ch)
 {
 	if (ch->quarantined)
+		return false;
+	/* Its map is still on the way: the ring keeps what is in it. Pairs with
+	 * the store in place_channel, host/applier.c.
+	 */
+	if (__atomic_load_n(&ch->table, __ATOMIC_ACQUIRE) == NULL)
 		return false;
 	if (ch->vm->rate_limit != 0 && ch->vm->tokens <= 0) {
 		counter_add(&ch->vm->throttled, 1);
@@ -252,6 +263,7 @@ drain(struct poller *p, struct channel *ch)
 	if (!frq_consumer_peek(&ch->rx, &word) || !may_drain(ch))
 		return 0;
 	ch->last_turn = p->turn;
+	mute(ch, false);
 	return drain_from(p, ch, word);
 }
 
@@ -262,6 +274,9 @@ look_closer(struct poller *p, struct channel *ch, uint64_t seen, uint8_t doorbel
 	struct frq_request r = frq_request_unpack(seen);
 	uint64_t word;
 
+	/* A hot slot was taken before the guest came round to ringing for it. */
+	if ((uint8_t)((uint8_t)ch->rx.next - doorbell) <= FRQ_RING_SLOTS)
+		return 0;
 	if (frq_consumer_find_attach(&ch->rx, seen, doorbell, &word)) {
 		mute(ch, false);
 		make_hot(p, ch);
@@ -362,6 +377,7 @@ audit(struct poller *p)
 	if (++p->audit_ch >= vm->nb_channels) {
 		p->audit_ch = 0;
 		p->audit_vm = p->audit_vm + 1 < p->nb_vms ? p->audit_vm + 1 : 0;
+		p->audit_lap += p->audit_vm == 0;
 	}
 	if (!may_drain(ch))
 		return 0;
@@ -370,7 +386,10 @@ audit(struct poller *p)
 		make_hot(p, ch);
 		return drain_from(p, ch, word);
 	}
-	if (bell != (uint8_t)ch->rx.next &&
+	/* After many starts without a host the doorbell may read like the
+	 * cursor, so now and then it is not asked.
+	 */
+	if ((bell != (uint8_t)ch->rx.next || p->audit_lap % AUDIT_ALL_EVERY == 0) &&
 	    frq_consumer_find_attach(&ch->rx, word, bell, &word)) {
 		mute(ch, false);
 		make_hot(p, ch);
@@ -436,12 +455,21 @@ report_quarantines(struct poller *p)
 	}
 }
 
+static bool
+mail_moves(struct poller *p, unsigned int from, unsigned int to)
+{
+	if (__atomic_load_n(&p->mail.state, __ATOMIC_RELAXED) != from)
+		return false;
+	return __atomic_compare_exchange_n(&p->mail.state, &from, to, false,
+		__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
 static void
 read_mail(struct poller *p)
 {
 	const uint64_t one = 1;
 
-	if (!__atomic_load_n(&p->mail.posted, __ATOMIC_ACQUIRE))
+	if (!mail_moves(p, MAIL_POSTED, MAIL_READ))
 		return;
 	p->mail.result = 0;
 	if (p->mail.remove != NULL)
@@ -455,7 +483,7 @@ read_mail(struct poller *p)
 			__atomic_store_n(&p->nb_vms, p->nb_vms + 1, __ATOMIC_RELAXED);
 		}
 	}
-	__atomic_store_n(&p->mail.posted, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&p->mail.state, MAIL_NONE, __ATOMIC_RELEASE);
 	(void)!write(p->mail.done_fd, &one, sizeof(one));
 }
 
@@ -620,6 +648,8 @@ poller_prepare(struct vm *vm)
 			.incarnation = (uint8_t)vm->life.incarnation,
 			.total = (uint32_t)slot->requests,
 		};
+		/* The last daemon has told them. */
+		ch->a.refusals_seen = slot->refusals;
 		vm->cursor.byte[i] = (uint8_t)ch->rx.next;
 		frq_consumer_publish(&ch->rx);
 	}
@@ -628,19 +658,21 @@ poller_prepare(struct vm *vm)
 static int
 send_mail(struct poller *p, struct vm *add, struct vm *remove)
 {
-	struct pollfd pfd = { .fd = p->mail.done_fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = p->mail.done_fd, .events = POLLIN, .revents = 0 };
 	uint64_t n;
 
-	/* The answer to a letter that was given up may have come since. */
-	(void)!read(p->mail.done_fd, &n, sizeof(n));
 	p->mail.add = add;
 	p->mail.remove = remove;
-	__atomic_store_n(&p->mail.posted, true, __ATOMIC_RELEASE);
-	while (poll(&pfd, 1, ANSWER_TIMEOUT_MS) < 0)
-		if (errno != EINTR)
+	__atomic_store_n(&p->mail.state, MAIL_POSTED, __ATOMIC_RELEASE);
+	do {
+		int ret = poll(&pfd, 1, ANSWER_TIMEOUT_MS);
+
+		if (ret < 0 && errno != EINTR)
 			return -errno;
-	if ((pfd.revents & POLLIN) == 0)
-		return -ETIMEDOUT;
+		/* Taken back unread: it never happens. Otherwise it is being read. */
+		if (ret == 0 && mail_moves(p, MAIL_POSTED, MAIL_NONE))
+			return -ETIMEDOUT;
+	} while ((pfd.revents & POLLIN) == 0);
 	(void)!read(p->mail.done_fd, &n, sizeof(n));
 	return p->mail.result;
 }

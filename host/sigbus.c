@@ -22,6 +22,12 @@ on_sigbus(int sig, siginfo_t *info, void *context)
 	uintptr_t at = (uintptr_t)info->si_addr;
 
 	(void)context;
+	if (info->si_code <= 0) {
+		/* Somebody sent it: there is no access to repeat. */
+		(void)signal(sig, SIG_DFL);
+		(void)raise(sig);
+		return;
+	}
 	for (unsigned int i = 0; i < FRQ_MAX_VMS; i++) {
 		uintptr_t base = __atomic_load_n(&watched[i].base, __ATOMIC_ACQUIRE);
 

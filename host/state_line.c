@@ -8,6 +8,14 @@ was_lost(enum frq_reason reason)
 	return reason == FRQ_REASON_LOST || reason == FRQ_REASON_BAD_EPOCH;
 }
 
+/* What is wrong with the request itself, whatever the host can do now. */
+static bool
+is_request_fault(enum frq_reason reason)
+{
+	return reason == FRQ_REASON_BAD_OP || reason == FRQ_REASON_BAD_ARG ||
+		reason == FRQ_REASON_BAD_FREQ;
+}
+
 struct refused {
 	enum frq_reason last;	/* why the last request was refused, OK: it was not */
 	enum frq_reason news;	/* the last refusal, where there are new ones */
@@ -24,7 +32,7 @@ take_refusals(struct channel *ch, uint16_t next, struct frq_state_line FRQ_SHARE
 	struct frq_refusal r = frq_refusal_unpack(word);
 	struct refused refused = { .last = FRQ_REASON_OK, .news = FRQ_REASON_OK };
 
-	if (total != 0 && r.seq == (uint16_t)(next - 1) && !was_lost(r.reason))
+	if (total != 0 && r.seq == (uint16_t)(next - 1) && is_request_fault(r.reason))
 		refused.last = r.reason;
 	if (missed == 0)
 		return refused;
@@ -52,17 +60,20 @@ is_refusal(enum frq_reason reason)
  */
 static void
 give_verdict(struct channel *ch, struct frq_state_line FRQ_SHARED *line,
-	enum frq_reason news, enum frq_reason standing)
+	struct refused refused, enum frq_reason standing)
 {
-	enum frq_reason reason = news != FRQ_REASON_OK ? news : standing;
+	enum frq_reason reason = refused.news != FRQ_REASON_OK ? refused.news : standing;
 	uint64_t verdict;
 
 	if (is_refusal(reason) && (reason != ch->a.told || was_lost(reason))) {
-		ch->a.told = reason;
+		ch->a.told = ch->a.said = reason;
 		ch->a.verdict_changes++;
 	}
+	/* Over: the next one is news again, though this is not worth a change. */
+	if (!is_refusal(reason) && refused.last == FRQ_REASON_OK)
+		ch->a.told = FRQ_REASON_OK;
 	verdict = frq_verdict_pack((struct frq_verdict){
-		.reason = (uint8_t)ch->a.told,
+		.reason = (uint8_t)ch->a.said,
 		.epoch = ch->vm->life.epoch,
 		.incarnation = (uint16_t)ch->vm->life.incarnation,
 		.changes = ch->a.verdict_changes,
@@ -100,7 +111,7 @@ state_line_publish(struct channel *ch, const struct state_line_update *u)
 			&ch->a.table_version, u->table);
 		ch->a.table_published = u->table;
 	}
-	give_verdict(ch, line, refused.news, u->reason);
+	give_verdict(ch, line, refused, u->reason);
 	now = frq_now_pack((struct frq_now){
 		.khz = u->decided ? u->table->khz[u->index] : 0,
 		.pcpu = (uint16_t)u->pcpu,
@@ -131,5 +142,6 @@ state_line_dismiss(struct channel *ch)
 {
 	struct frq_state_line FRQ_SHARED *line = frq_region_state(&ch->vm->region, ch->number);
 
-	give_verdict(ch, line, FRQ_REASON_QUARANTINED, FRQ_REASON_OK);
+	give_verdict(ch, line, (struct refused){ .news = FRQ_REASON_QUARANTINED },
+		FRQ_REASON_OK);
 }

@@ -63,9 +63,12 @@ struct channel {
 		enum frq_reason standing;	/* why it has no vote; OK: it has one */
 		struct wish wish;		/* in force: as asked, or the fail-safe */
 		uint64_t applied, now, wish_khz, lease_left_ms;
-		enum frq_reason told;		/* the reason in the verdict */
+		enum frq_reason told;		/* the refusal that is no news; OK: any is */
+		enum frq_reason said;		/* the reason in the verdict */
+		bool expired;			/* the lease ran out: fail-safe */
 		uint32_t verdict_changes;
 		uint64_t verdict;		/* as published, 0: not yet */
+		uint64_t requests;		/* of slot->requests, as last looked at */
 		uint64_t refusals_seen;		/* of slot->refusals */
 		uint64_t table_version;
 		const struct freq_table *table_published;

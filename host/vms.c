@@ -120,8 +120,9 @@ make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
 	struct vm *vm = aligned_alloc(64, sizeof(*vm));
 	int ret;
 
-	if (vm == NULL) {
-		frq_err_set(err, "no memory");
+	if (vm == NULL || m->nb_vcpus == 0) {
+		frq_err_set(err, vm == NULL ? "no memory" : "it has no vCPU");
+		free(vm);
 		return NULL;
 	}
 	memset(vm, 0, sizeof(*vm));
@@ -201,8 +202,12 @@ drop(struct vms *v, struct entry *e, bool gone)
 		return;
 	if (!__atomic_load_n(&vm->quarantined, __ATOMIC_ACQUIRE)) {
 		ret = poller_remove(v->c.poller, vm);
-		if (ret < 0)
+		if (ret < 0) {
+			/* It may still look: better to lose the memory. */
 			FRQ_LOG(ERR, "VM %s: the poller does not answer: %s", e->name, strerror(-ret));
+			e->vm = NULL;
+			return;
+		}
 	}
 	if (gone) {
 		/* A guest that comes next waits for a new magic. */

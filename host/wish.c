@@ -47,6 +47,9 @@ fold_step(struct wish *w, bool up, const struct freq_table *t)
 		i--;
 	else if (!up && i + 1 < t->nb)
 		i++;
+	/* Above a slower core's table already: a step up asks for no less. */
+	if (up && w->kind == FRQ_WISH_KHZ && w->khz > t->khz[i])
+		return FRQ_REASON_OK;
 	w->kind = FRQ_WISH_KHZ;
 	w->khz = t->khz[i];
 	return FRQ_REASON_OK;

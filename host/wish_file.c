@@ -26,7 +26,8 @@ is_complete(const struct wish_file *f)
 void
 wish_file_begin(struct wish_file *f, const struct wish_file_identity *id, struct frq_life life)
 {
-	__atomic_store_n(&f->header->complete, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&f->header->complete, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	memset(f->slot, 0, FRQ_MAX_CHANNELS * sizeof(*f->slot));
 	f->header->magic = WISH_FILE_MAGIC;
 	f->header->identity = *id;
@@ -51,8 +52,11 @@ wish_file_open(struct wish_file *f, const char *state_dir, const char *uuid_text
 	fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		goto fail_errno;
-	if (fstat(fd, &st) < 0 || (st.st_size != (off_t)WISH_FILE_SIZE &&
-	    (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)WISH_FILE_SIZE) < 0)))
+	if (fstat(fd, &st) < 0 || (st.st_size != (off_t)WISH_FILE_SIZE && ftruncate(fd, 0) < 0))
+		goto fail_errno;
+	/* All of it now: a full tmpfs later on would be a SIGBUS. */
+	errno = posix_fallocate(fd, 0, (off_t)WISH_FILE_SIZE);
+	if (errno != 0)
 		goto fail_errno;
 	base = mmap(NULL, WISH_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (base == MAP_FAILED)

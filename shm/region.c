@@ -72,6 +72,16 @@ restrict_file(int fd, const struct frq_region_file *who)
 		(void)fchmod(fd, REGION_MODE);
 }
 
+/* Made by a daemon that was killed before it gave it its size. */
+static bool
+is_own_and_empty(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+		st.st_uid == geteuid() && st.st_size == 0;
+}
+
 int
 frq_region_open(struct frq_region *r, const char *path, const struct frq_region_file *who,
 	bool *made, struct frq_err *err)
@@ -94,10 +104,12 @@ frq_region_open(struct frq_region *r, const char *path, const struct frq_region_
 			ret == -ELOOP ? " (a symbolic link)" : "");
 		return ret;
 	}
-	if (*made && ftruncate(fd, (off_t)FRQ_REGION_SIZE) < 0) {
-		ret = -errno;
-		frq_err_set(err, "%s: cannot be given its size: %s", path, strerror(errno));
-		(void)unlink(path);
+	/* All of it now: a full tmpfs later on would be a SIGBUS. */
+	ret = *made || is_own_and_empty(fd) ? -posix_fallocate(fd, 0, (off_t)FRQ_REGION_SIZE) : 0;
+	if (ret < 0) {
+		frq_err_set(err, "%s: cannot be given its size: %s", path, strerror(-ret));
+		if (*made)
+			(void)unlink(path);
 		goto fail;
 	}
 	ret = check_file(fd, path, who, err);

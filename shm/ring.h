@@ -98,12 +98,28 @@ static inline void
 frq_producer_attach(struct frq_producer *p, struct frq_life life, uint8_t flags,
 	uint32_t nonce)
 {
-	struct frq_consumed c;
+	struct frq_consumed c = frq_consumed_unpack(frq_load64(&p->consumed->consumed));
+	/* What the last producer posted, counted from there. The host may have
+	 * copied any of it, its attach included, and not published that yet.
+	 */
+	uint16_t ahead = (uint8_t)(frq_load8(p->doorbell) - (uint8_t)c.next);
 
-	for (unsigned int i = 0; i < FRQ_RING_SLOTS; i++)
+	for (unsigned int i = 0; i < FRQ_RING_SLOTS; i++) {
+		struct frq_request r = frq_request_unpack(frq_load64(&p->ring->slot[i]));
+		uint16_t after = (uint16_t)(r.seq + 1 - c.next);
+
+		if (r.epoch == life.epoch && r.seq % FRQ_RING_SLOTS == i &&
+		    after > ahead && after <= INT16_MAX - 2 * UINT8_MAX)
+			ahead = after;
 		frq_store64(&p->ring->slot[i], 0);
-	c = frq_consumed_unpack(frq_load64(&p->consumed->consumed));
-	p->next = (uint16_t)(c.next + FRQ_RING_SLOTS);
+	}
+	/* Past all that, and so that a ring's worth of doorbells does not read
+	 * like the cursor.
+	 */
+	ahead++;
+	while (ahead % 256 == 0 || ahead % 256 >= 256 - FRQ_RING_SLOTS)
+		ahead++;
+	p->next = (uint16_t)(c.next + ahead);
 	p->epoch = life.epoch;
 	p->incarnation = (uint8_t)life.incarnation;
 	p->limit = (uint16_t)(p->next + FRQ_RING_SLOTS);
