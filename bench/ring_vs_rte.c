@@ -194,7 +194,8 @@ make_arena(struct arena *a, const struct tsc *tsc, unsigned int n)
 	a->n = n;
 	for (unsigned int i = 0; i < n; i++)
 		a->sum += argument(i);
-	a->rte = aligned_alloc(FRQ_LINE, (size_t)rte_ring_get_memsize_elem(sizeof(uint64_t), SLOTS));
+	a->rte = aligned_alloc(FRQ_LINE,
+		(size_t)rte_ring_get_memsize_elem(sizeof(uint64_t), SLOTS));
 	if (a->rte == NULL ||
 	    rte_ring_init(a->rte, "bench", SLOTS, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
 		bench_error("no memory for an rte_ring");

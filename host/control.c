@@ -360,8 +360,9 @@ control_stop(struct control *ctl)
 {
 	struct client *cl;
 
+	/* The analyzer does not see LIST_REMOVE take it off the list. */
 	while ((cl = LIST_FIRST(&ctl->clients)) != NULL)
-		client_free(cl);
+		client_free(cl);	/* NOLINT(clang-analyzer-unix.Malloc) */
 	if (ctl->listener != NULL)
 		evconnlistener_free(ctl->listener);
 	if (ctl->resume != NULL)

@@ -358,6 +358,7 @@ int
 main(int argc, char **argv)
 {
 	static struct daemon d = {
+		.power = &power_librte,
 		.state_fd = -1, .applier_fd = -1, .poller_fd = -1, .map_fd = -1,
 	};
 	struct frq_err err = { .text = "" };
