@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# make test: unit tests, the same under sanitizers, then whole-system tests
+# with real guests. Prints a line a test as it ends, and the sum at the end.
+#	run.sh BUILDDIR [NAME...]	only tests whose name contains a NAME
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+build=${1:?usage: run.sh BUILDDIR [NAME...]}
+shift
+passed=0 failed=0 skipped=0 failures=
+
+wanted()
+{
+	local name
+
+	[ $# -gt 1 ] || return 0
+	for name in "${@:2}"; do
+		case $1 in *"$name"*) return 0 ;; esac
+	done
+	return 1
+}
+
+count()	# NAME STATUS SECONDS LOG
+{
+	case $2 in
+	0) passed=$((passed + 1)); printf 'ok      %-44s %4d s\n' "$1" "$3" ;;
+	77) skipped=$((skipped + 1)); printf 'skip    %-44s %s\n' "$1" "$(grep -a . "$4" | tail -n 1)" ;;
+	*)
+		failed=$((failed + 1))
+		failures="$failures $1"
+		printf 'FAILED  %-44s %4d s, its last lines (all in %s):\n' "$1" "$3" "$4"
+		tail -n 40 "$4" | sed 's/^/        | /'
+		;;
+	esac
+}
+
+# Each unit test of a build folder, by meson's own list and time limits.
+unit()	# LABEL BUILDDIR
+{
+	local name dir=$2 status log start
+
+	while read -r name; do
+		wanted "$1:$name" "${@:3}" || continue
+		log=$dir/test-$name.log
+		start=$SECONDS
+		meson test -C "$dir" --no-rebuild --print-errorlogs "$name" >"$log" 2>&1
+		status=$?
+		grep -qE '^Skipped: *[1-9]' "$log" && status=77
+		count "$1:$name" "$status" $((SECONDS - start)) "$log"
+	done < <(meson test -C "$dir" --no-rebuild --list 2>/dev/null | sed 's/.* \/ //; s/.*:unit - //')
+}
+
+build_in()	# DIR MESON-ARGS...
+{
+	local dir=$1
+
+	shift
+	printf 'building %s\n' "$(basename "$dir")"
+	mkdir -p "$dir"
+	if [ ! -f "$dir/build.ninja" ]; then
+		meson setup "$@" "$dir" "$top" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log"; return 1; }
+	fi
+	ninja -C "$dir" >"$dir/build.log" 2>&1 || { grep -A8 -E 'FAILED|error|warning' "$dir/build.log" | head -n 60; return 1; }
+}
+
+cd "$top" || exit 1
+build_in "$build" || exit 1
+unit unit "$build" "$@"
+
+if wanted asan "$@"; then
+	build_in build-asan -Db_sanitize=address,undefined -Db_lundef=false || exit 1
+	unit asan build-asan "$@"
+fi
+if wanted tsan "$@"; then
+	build_in build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
+	TSAN_OPTIONS="suppressions=$top/tests/tsan.supp halt_on_error=1" unit tsan build-tsan threads
+fi
+
+for script in "$here"/system/test_*.sh; do
+	name=$(basename "$script" .sh)
+	wanted "system:$name" "$@" || continue
+	log=$build/$name.log
+	start=$SECONDS
+	timeout --kill-after=20 "$(sed -n 's/^# timeout: //p' "$script")" "$script" "$build" >"$log" 2>&1
+	count "system:$name" $? $((SECONDS - start)) "$log"
+done
+
+[ -z "$failures" ] || printf 'failed:%s\n' "$failures"
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
