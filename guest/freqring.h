@@ -75,7 +75,7 @@ struct freqring_info {
 	unsigned int version;		/* of the region */
 	unsigned int nb_channels;	/* vCPUs that the host serves */
 	unsigned int epoch;
-	unsigned int incarnation;	/* another after each start of the host's daemon */
+	unsigned int incarnation;	/* another whenever the host's daemon takes the VM up */
 	bool host_alive;		/* the heartbeat moved, see below */
 	bool host_stopped;		/* the daemon said good-bye */
 	bool quarantined;		/* the host does not listen to this VM */
@@ -108,14 +108,15 @@ int freqring_get_info(struct freqring *fr, struct freqring_info *info,
 int freqring_vcpu_of_cpu(unsigned int cpu);
 
 /**
- * Take the channel of a vCPU. The vCPU's wish on the host stays as it was.
+ * Take the channel of a vCPU. The vCPU's wish on the host stays as it was; a
+ * lease ends.
  *
  * Requests of the program before this one that the host has not consumed yet
  * are withdrawn.
  *
  * @return 0; -EINVAL the host serves no such vCPU; -EBUSY another program of
  *	this VM, or this one, has it; -ENOTCONN the host has this VM in
- *	quarantine, or is just starting; -ENOMEM
+ *	quarantine, is making the region anew, or is just starting; -ENOMEM
  */
 int freqring_attach(struct freqring *fr, unsigned int vcpu,
 	struct freqring_channel **ch);
@@ -137,11 +138,12 @@ void freqring_detach(struct freqring_channel *ch);
 
 /*
  * Requests. All return 1: posted; 0: dropped, because it repeats what was
- * asked last and that was neither lost nor refused since (never for up,
- * down and ping); -EAGAIN: the ring is full, nothing was asked; -ENOTCONN:
+ * asked last and the host had no news since (never for up, down, lease and
+ * ping); -EAGAIN: the ring is full, nothing was asked; -ENOTCONN:
  * the region is not the one this channel attached to and could not be
- * attached to again, which the next call tries anew, or another program took
- * the channel over, which is final (see freqring_error); -EPERM: the channel
+ * attached to again, or the host does not serve this VM now, which the next
+ * call tries anew, or another program took the channel over, which is final
+ * (see freqring_error); -EPERM: the channel
  * is only observed.
  *
  * After the host was restarted or the region made anew, the first call of

@@ -257,7 +257,7 @@ load_wish(struct applier *a, struct channel *ch)
 	__atomic_store_n(&ch->a.lease_left_ms, end == 0 || expired ? 0 : end - now, __ATOMIC_RELAXED);
 	if (end != 0 && !expired && end < a->lease_end_ms)
 		a->lease_end_ms = end;
-	if (expired && !ch->a.expired) {
+	if (expired && !ch->a.expired && ch->a.wish.kind != FRQ_WISH_NONE) {
 		counter_add(&a->leases_expired, 1);
 		FRQ_LOG(NOTICE, "VM %s, vCPU %u: its lease ran out, the fail-safe (max) is in force",
 			ch->vm->uuid_text, ch->number);

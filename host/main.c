@@ -3,8 +3,8 @@
  * freqringd - sets the frequency of the cores that VMs run on, as they ask
  *
  * main() starts the parts in the order in which they need each other and
- * ends them in the reverse one. Four threads: the poller (an EAL lcore), the
- * applier, the libvirt thread, and this one, which runs one event loop.
+ * ends them in the reverse one. Its threads: the poller (an EAL lcore), the
+ * applier, two of the libvirt side, and this one, which runs one event loop.
  */
 #include <errno.h>
 #include <fcntl.h>

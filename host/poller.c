@@ -238,8 +238,9 @@ drain_from(struct poller *p, struct channel *ch, uint64_t word)
 	return n;
 }
 
+/* @param there  whether a request waits, for the counter only */
 static bool
-may_drain(struct channel *ch)
+may_drain(struct channel *ch, bool there)
 {
 	if (ch->quarantined)
 		return false;
@@ -249,7 +250,7 @@ may_drain(struct channel *ch)
 	if (__atomic_load_n(&ch->table, __ATOMIC_ACQUIRE) == NULL)
 		return false;
 	if (ch->vm->rate_limit != 0 && ch->vm->tokens <= 0) {
-		counter_add(&ch->vm->throttled, 1);
+		counter_add(&ch->vm->throttled, there);
 		return false;
 	}
 	return true;
@@ -260,10 +261,19 @@ drain(struct poller *p, struct channel *ch)
 {
 	uint64_t word;
 
-	if (!frq_consumer_peek(&ch->rx, &word) || !may_drain(ch))
+	if (!frq_consumer_peek(&ch->rx, &word) || !may_drain(ch, true))
 		return 0;
 	ch->last_turn = p->turn;
 	mute(ch, false);
+	return drain_from(p, ch, word);
+}
+
+/* A channel that was cold, or muted, has a request. */
+static unsigned int
+warm_up(struct poller *p, struct channel *ch, uint64_t word)
+{
+	mute(ch, false);
+	make_hot(p, ch);
 	return drain_from(p, ch, word);
 }
 
@@ -277,11 +287,8 @@ look_closer(struct poller *p, struct channel *ch, uint64_t seen, uint8_t doorbel
 	/* A hot slot was taken before the guest came round to ringing for it. */
 	if ((uint8_t)((uint8_t)ch->rx.next - doorbell) <= FRQ_RING_SLOTS)
 		return 0;
-	if (frq_consumer_find_attach(&ch->rx, seen, doorbell, &word)) {
-		mute(ch, false);
-		make_hot(p, ch);
-		return drain_from(p, ch, word);
-	}
+	if (frq_consumer_find_attach(&ch->rx, seen, doorbell, &word))
+		return warm_up(p, ch, word);
 	counter_add(&ch->vm->empty_doorbells, 1);
 	if (++ch->empty_doorbells < EMPTY_DOORBELLS_MAX)
 		return 0;
@@ -302,14 +309,11 @@ static unsigned int
 answer_doorbell(struct poller *p, struct channel *ch, uint8_t doorbell)
 {
 	uint64_t word;
+	bool there = frq_consumer_peek(&ch->rx, &word);
 
-	if (!may_drain(ch))
+	if (!may_drain(ch, there))
 		return 0;
-	if (!frq_consumer_peek(&ch->rx, &word))
-		return look_closer(p, ch, word, doorbell);
-	mute(ch, false);
-	make_hot(p, ch);
-	return drain_from(p, ch, word);
+	return there ? warm_up(p, ch, word) : look_closer(p, ch, word, doorbell);
 }
 
 /* ---- a turn -------------------------------------------------------------- */
@@ -372,30 +376,24 @@ audit(struct poller *p)
 	struct channel *ch = &vm->ch[p->audit_ch];
 	uint8_t bell = frq_load8(frq_region_doorbell(&vm->region, ch->number));
 	uint64_t word;
-	unsigned int n = 0;
+	bool there = frq_consumer_peek(&ch->rx, &word);
 
 	if (++p->audit_ch >= vm->nb_channels) {
 		p->audit_ch = 0;
 		p->audit_vm = p->audit_vm + 1 < p->nb_vms ? p->audit_vm + 1 : 0;
 		p->audit_lap += p->audit_vm == 0;
 	}
-	if (!may_drain(ch))
+	if (!may_drain(ch, there))
 		return 0;
-	if (frq_consumer_peek(&ch->rx, &word)) {
-		mute(ch, false);
-		make_hot(p, ch);
-		return drain_from(p, ch, word);
-	}
+	if (there)
+		return warm_up(p, ch, word);
 	/* After many starts without a host the doorbell may read like the
 	 * cursor, so now and then it is not asked.
 	 */
 	if ((bell != (uint8_t)ch->rx.next || p->audit_lap % AUDIT_ALL_EVERY == 0) &&
-	    frq_consumer_find_attach(&ch->rx, word, bell, &word)) {
-		mute(ch, false);
-		make_hot(p, ch);
-		n = drain_from(p, ch, word);
-	}
-	return n;
+	    frq_consumer_find_attach(&ch->rx, word, bell, &word))
+		return warm_up(p, ch, word);
+	return 0;
 }
 
 /* ---- housekeeping -------------------------------------------------------- */
@@ -631,6 +629,7 @@ void
 poller_prepare(struct vm *vm)
 {
 	memset(vm->muted, 0, sizeof(vm->muted));
+	vm->tokens = (int64_t)(vm->rate_limit * BURST_MS);
 	for (unsigned int i = 0; i < vm->nb_channels; i++) {
 		struct channel *ch = &vm->ch[i];
 		struct wish_slot *slot = &vm->file.slot[i];

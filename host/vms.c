@@ -253,8 +253,8 @@ make_ahead(const struct vms *v, struct entry *e)
 	char path[512];
 	bool made;
 
-	if (e->ours || (size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir,
-	    e->shmem) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir, e->shmem) >=
+	    sizeof(path) || (e->ours && access(path, F_OK) == 0))
 		return;
 	if (frq_region_open(&region, path, &v->owner, &made, &err) < 0) {
 		say_problem(e, err.text);
@@ -301,6 +301,7 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 	e->vm = vm;
 	e->problem[0] = '\0';
 	e->nb_quarantined = 0;
+	e->truncated = false;
 	e->ours = true;
 	e->qemu_pid = m->qemu_pid;
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
@@ -480,22 +481,25 @@ vms_quarantined(struct vms *v)
 		struct entry *e = v->entry[i];
 		unsigned int nb = 0;
 
-		if (e->vm == NULL || e->nb_quarantined == e->vm->nb_channels)
+		if (e->vm == NULL)
 			continue;
 		if (__atomic_load_n(&e->vm->quarantined, __ATOMIC_ACQUIRE)) {
+			if (e->truncated)
+				continue;
+			e->truncated = true;
 			quarantine_channels(e->vm);
 			(void)snprintf(e->problem, sizeof(e->problem),
 				"quarantined: %s was truncated; stop the VM, remove the file, start it",
 				e->vm->shmem_path);
-		}
-		for (unsigned int n = 0; n < e->vm->nb_channels; n++)
-			nb += __atomic_load_n(&e->vm->ch[n].quarantined, __ATOMIC_RELAXED);
-		if (nb == e->nb_quarantined)
-			continue;
-		e->nb_quarantined = nb;
-		if (e->problem[0] == '\0' || nb < e->vm->nb_channels)
+		} else {
+			for (unsigned int n = 0; n < e->vm->nb_channels; n++)
+				nb += __atomic_load_n(&e->vm->ch[n].quarantined, __ATOMIC_RELAXED);
+			if (nb == e->nb_quarantined)
+				continue;
+			e->nb_quarantined = nb;
 			(void)snprintf(e->problem, sizeof(e->problem),
 				"%u vCPUs quarantined for breaking the protocol; restart the VM", nb);
+		}
 		FRQ_LOG(WARNING, "VM %s: %s", e->name, e->problem);
 	}
 	hand_over_map(v);

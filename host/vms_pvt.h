@@ -15,6 +15,7 @@ struct entry {
 	bool ours;		/* its file was found to be a region's, or made */
 	char problem[768];	/* why it is not served, or was quarantined */
 	unsigned int nb_quarantined;	/* channels, as last reported */
+	bool truncated;			/* the file was, and that is reported */
 	pid_t qemu_pid;		/* of the machine that is served */
 	struct vm *vm;		/* NULL: not served */
 };

@@ -76,7 +76,7 @@ channel_status(const struct channel *ch, const struct vm_map_vm *m)
 		"reason", applied.reason < FRQ_REASON_COUNT ? reason_name[applied.reason] : "?",
 		"requests", (json_int_t)counter_get(&ch->slot->requests),
 		"wish", wish_name[w.kind],
-		"wish_khz", (int)w.khz,
+		"wish_khz", (int)counter_get(&ch->a.wish_khz),
 		"granted_khz", (int)applied.granted_khz,
 		"turbo_allowed", (int)!w.turbo_off,
 		"refusals", (json_int_t)counter_get(&ch->slot->refusals),

@@ -17,9 +17,9 @@
  *	0x040000  128 KiB  frequency tables, 512 B a channel   host, applier
  *	0x060000  640 KiB  zero, reserved
  *
- * Channel N belongs to libvirt's vCPU N. The host never reads back what it
- * wrote here, and a guest has to take what the host wrote as advice: another
- * program in the same guest could have changed it.
+ * Channel N belongs to libvirt's vCPU N. The host relies on nothing that it
+ * wrote here itself, and a guest has to take what the host wrote as advice:
+ * another program in the same guest could have changed it.
  */
 #ifndef FREQRING_ABI_H
 #define FREQRING_ABI_H
@@ -121,9 +121,10 @@ frq_request_unpack(uint64_t w)
  * Life word: epoch (bits 0-7), incarnation (8-31), flags (32-39).
  * The epoch changes when the contents of the region are void; the guest
  * attaches anew and states its wish again. The incarnation changes with
- * each start of the daemon; contents and sequences stay valid.
+ * each start of the daemon, and when it serves a VM again that it had
+ * dropped; contents and sequences stay valid.
  */
-#define FRQ_LIFE_QUARANTINED	0x01u
+#define FRQ_LIFE_QUARANTINED	0x01u	/* dropped while it runs: not served */
 #define FRQ_LIFE_STOPPED	0x02u	/* the daemon ended in good order */
 
 struct frq_life {
@@ -182,7 +183,7 @@ struct frq_ring {
 /* ---- consumed line (host, poller) --------------------------------------
  * Consumed word: the sequence the host expects next (bits 0-15), epoch
  * (16-23), low byte of the incarnation (24-31), number of requests consumed
- * since the region was made (32-63, wraps).
+ * in this epoch (32-63, wraps).
  */
 struct frq_consumed {
 	uint16_t next;
@@ -224,7 +225,7 @@ enum frq_reason {
 	FRQ_REASON_BAD_OP = 1,		/* unknown operation */
 	FRQ_REASON_BAD_ARG = 2,		/* argument or flags outside their range */
 	FRQ_REASON_BAD_FREQ = 3,	/* kHz outside the frequency table */
-	FRQ_REASON_BAD_EPOCH = 4,	/* posted for an earlier life of the region */
+	FRQ_REASON_BAD_EPOCH = 4,	/* posted for another life of the region */
 	FRQ_REASON_LOST = 5,		/* overwritten before it was consumed */
 	FRQ_REASON_NO_VCPU = 6,		/* the VM has no such vCPU (any more) */
 	FRQ_REASON_UNPINNED = 7,	/* the vCPU floats: no pCPU of its own */
@@ -233,9 +234,9 @@ enum frq_reason {
 	FRQ_REASON_OFFLINE = 10,	/* the pCPU is offline */
 	FRQ_REASON_FAILED = 11,		/* the host's kernel refused the write */
 	FRQ_REASON_ARBITRATED = 12,	/* another vote decided (not a refusal) */
-	FRQ_REASON_LIMITED = 13,	/* a limit of the host (not a refusal) */
+	FRQ_REASON_LIMITED = 13,	/* ends below its kHz: no turbo, lower table (not a refusal) */
 	FRQ_REASON_LEASE_EXPIRED = 14,	/* the lease ran out: fail-safe in force */
-	FRQ_REASON_QUARANTINED = 15,	/* this channel broke the protocol */
+	FRQ_REASON_QUARANTINED = 15,	/* this channel is not listened to, or its VM not served */
 	FRQ_REASON_PAUSED = 16,		/* the VM is not running */
 	FRQ_REASON_COUNT = 17,
 };
@@ -323,11 +324,12 @@ frq_now_unpack(uint64_t w)
 }
 
 /*
- * Verdict word: changes only when a wish was lost or refused, or when the
- * host started anew; never because another vote won. A guest that repeats
- * itself drops the repeat while this word is as it was when it last posted.
- * Reason in force (bits 0-7), epoch (8-15), low half of the incarnation
- * (16-31), number of changes (32-63).
+ * Verdict word: changes only when the host has news of a refusal, a loss or a
+ * standing reason, when a frequency that was refused may be good by now, or
+ * when the host started anew; never because another vote won. A guest that
+ * repeats itself drops the repeat while this word is as it was.
+ * Reason told last (bits 0-7), epoch (8-15), low half of the incarnation
+ * (16-31), number of changes in this incarnation (32-63).
  */
 struct frq_verdict {
 	uint8_t reason;		/* enum frq_reason */
@@ -385,17 +387,17 @@ frq_refusal_unpack(uint64_t w)
 
 /*
  * Two cache lines: the first changes with each request, the second only when
- * something was refused or lost, so that a guest which looks at the verdict
- * before each post finds it in its own cache.
+ * there is something to tell, so that a guest which looks at the verdict with
+ * each post finds it in its own cache.
  */
 struct frq_state_line {
 	uint64_t applied;	/* struct frq_applied */
 	uint64_t now;		/* struct frq_now */
-	uint64_t wish_khz;	/* wish in force in kHz, 0: no opinion */
+	uint64_t wish_khz;	/* wish in force in kHz, 0: no opinion, or no figure yet */
 	uint64_t lease_left_ms;	/* 0: no lease; as of the applier's last look */
 	uint64_t reserved0[4];
 	uint64_t verdict;	/* struct frq_verdict */
-	uint64_t refusals;	/* total of this channel */
+	uint64_t refusals;	/* total of this channel in this epoch */
 	uint64_t reserved1[2];
 	uint64_t refusal[FRQ_REFUSAL_LOG]; /* struct frq_refusal */
 };

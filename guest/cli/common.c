@@ -138,6 +138,11 @@ host_is_alive(struct cli *cli)
 	}
 	if (cli->info.host_alive)
 		return true;
+	if (cli->info.quarantined) {
+		(void)cli_error(cli->name, "the host has this VM in quarantine and does not listen to it",
+			"on the host: freqring status NAME says why");
+		return false;
+	}
 	(void)cli_error(cli->name, cli->info.host_stopped ?
 		"the host's heartbeat is still: freqringd is not running (it said good-bye)" :
 		"the host's heartbeat is still: freqringd is not running (it stopped without a word)",
