@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_pause.h>
@@ -12,6 +11,7 @@
 
 #include "applier.h"
 #include "arbiter.h"
+#include "clock.h"
 #include "log.h"
 #include "state_line.h"
 
@@ -58,15 +58,6 @@ struct applier {
 };
 
 static const struct freq_table no_table;
-
-static uint64_t
-monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* ---- hardware ------------------------------------------------------------ */
 
@@ -306,15 +297,6 @@ look_at(struct applier *a, struct channel *ch)
  * queued, so that the poller does not queue it again, and is looked at when
  * STORM_NS have passed. The others are served meanwhile.
  */
-
-static uint64_t
-monotonic_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static void
 set_aside(struct applier *a, struct channel *ch)

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
 #include <rte_ring.h>
 
+#include "clock.h"
 #include "poller.h"
 
 /*
@@ -117,15 +117,6 @@ refuse(struct channel *ch, struct frq_request r, enum frq_reason reason)
 	__atomic_store_n(&ch->slot->refusals, ch->slot->refusals + 1, __ATOMIC_RELEASE);
 	if (is_violation(reason) && ++ch->violations > VIOLATIONS_MAX)
 		quarantine_channel(ch);
-}
-
-static uint64_t
-monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 static enum frq_reason

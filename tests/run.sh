@@ -59,9 +59,10 @@ build_in()	# DIR MESON-ARGS...
 	shift
 	printf 'building %s\n' "$(basename "$dir")"
 	mkdir -p "$dir"
-	if [ ! -f "$dir/build.ninja" ]; then
-		meson setup "$@" "$dir" "$top" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log"; return 1; }
-	fi
+	# One that "make" or "make demo" made may be without: cmocka came later.
+	[ ! -f "$dir/build.ninja" ] || [ -d "$dir/tests" ] || set -- --reconfigure "$@"
+	[ -d "$dir/tests" ] || meson setup -Dtests=enabled "$@" "$dir" "$top" >"$dir/setup.log" 2>&1 ||
+		{ cat "$dir/setup.log"; return 1; }
 	ninja -C "$dir" >"$dir/build.log" 2>&1 || { grep -A8 -E 'FAILED|error|warning' "$dir/build.log" | head -n 60; return 1; }
 }
 

@@ -73,7 +73,9 @@ newest()
 	local file
 
 	for file in "$@"; do
-		[ -f "$file" ] && [ -r "$file" ] && printf '%s\n' "$file"
+		if [ -f "$file" ] && [ -r "$file" ]; then
+			printf '%s\n' "$file"
+		fi
 	done | sort -V | tail -n 1
 }
 
