@@ -81,7 +81,10 @@ step "The limits of this machine, before freqringd runs"
 printf '   cache-line ping-pong, CPU %d and %d:   ' "$guest_cpu" "$FR_POLLER_CPU"
 vm_virsh suspend demo >/dev/null
 "$FR_BUILD/bench/freqring-bench" -o json pingpong "$guest_cpu" "$FR_POLLER_CPU" >"$VM_WORKDIR/pingpong.json"
+"$FR_BUILD/bench/freqring-bench" -o json post-cost -c "$guest_cpu" -s "$FR_POLLER_CPU" -r 5 \
+	>"$VM_WORKDIR/post.json"
 vm_virsh resume demo >/dev/null
+# shellcheck source=tests/vm/figures.sh
 . "$here/vm/figures.sh"
 figures <"$VM_WORKDIR/pingpong.json"
 "$FR_BUILD/bench/freqring-bench" bounce-host -c "$FR_POLLER_CPU" -t 60 "/dev/shm/$word" >/dev/null &
@@ -102,6 +105,13 @@ step "Round trips from the guest, post to consumed and seen back"
 printf '   freqring:                            '
 vm_exec demo 'freqring-guest -o json ping -n 200000' >"$VM_WORKDIR/ping.json"
 figures <"$VM_WORKDIR/ping.json"
+printf '   a post, no wait:    in the guest %5s ns;  on the host itself %5s ns (streaming %s ns)\n' \
+	"$(tenths post_ns <"$VM_WORKDIR/ping.json")" \
+	"$(median post_credit <"$VM_WORKDIR/post.json")" \
+	"$(median post_stream <"$VM_WORKDIR/post.json")"
+printf '   a dropped repeat:   in the guest %5s ns;  on the host itself %5s ns\n' \
+	"$(tenths repeat_ns <"$VM_WORKDIR/ping.json")" \
+	"$(median post_repeat <"$VM_WORKDIR/post.json")"
 
 step "The guest asks; libvirt says which pCPU; the host applies"
 ask max

@@ -8,6 +8,19 @@ figure()
 	tr -d ' \n\r' | grep -oE "\"$1(_ns)?\":[0-9.]+" | head -n 1 | cut -d: -f2 | cut -d. -f1
 }
 
+# median ID: ns of a measure that freqring-bench printed
+median()
+{
+	grep -F "\"id\":\"$1\"" | grep -oE '"median":[0-9.]+' | cut -d: -f2 |
+		awk '{ printf "%.1f", $1 }'
+}
+
+# tenths NAME: ns with one digit behind the point
+tenths()
+{
+	tr -d ' \n\r' | grep -oE "\"$1\":[0-9.]+" | head -n 1 | cut -d: -f2
+}
+
 # All of them in one line
 figures()
 {
