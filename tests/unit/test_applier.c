@@ -700,11 +700,11 @@ lease_that_runs_out_is_max(void **state)
 	ask(&p, FRQ_OP_LEASE, 1);
 	assert_int_equal(recorder.index[3], 7);
 	assert_in_range(frq_load64(&frq_region_state(&vms[0]->region, 0)->lease_left_ms),
-		900, 1000);
+		500, 1000);
 	/* meanwhile nothing happens */
-	assert_false(applied_becomes(0, 2601000, 500));
-	assert_true(applied_becomes(0, 2601000, 1100));
-	assert_in_range(fx_now_ms() - start, 990, 1100);
+	assert_false(applied_becomes(0, 2601000, 300));
+	assert_true(applied_becomes(0, 2601000, 5000));
+	assert_in_range(fx_now_ms() - start, 990, 6000);
 	assert_int_equal(recorder.index[3], 0);
 	assert_int_equal(fx_applied(vms[0], 0).reason, FRQ_REASON_LEASE_EXPIRED);
 	assert_int_equal(fx_verdict(vms[0], 0).reason, FRQ_REASON_LEASE_EXPIRED);
@@ -760,7 +760,7 @@ lease_ends_with_the_next_program(void **state)
 	(void)state;
 	post(&p, FRQ_OP_MIN, 0);
 	ask(&p, FRQ_OP_LEASE, 1);
-	assert_true(applied_becomes(0, 2601000, 1100));
+	assert_true(applied_becomes(0, 2601000, 5000));
 	p = fx_attach(vms[0], 0, 2);
 	ask(&p, FRQ_OP_MIN, 0);
 	settle();

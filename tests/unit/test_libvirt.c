@@ -615,7 +615,7 @@ watch_default(void **state)
 	assert_int_equal(st.connects, 1);
 	assert_int_equal(st.errors, 0);
 	assert_int_equal(f.nb_maps, 1);
-	assert_in_range(unfollow(&f, w), 0, 1000);
+	assert_in_range(unfollow(&f, w), 0, 1900);
 }
 
 /* One VM, in that state. */
@@ -772,7 +772,7 @@ watch_node_file(void **state)
 	w = follow(&f, uri);
 	wait_map(&f, is_node);
 	check_node(f.map);
-	assert_in_range(unfollow(&f, w), 0, 1000);
+	assert_in_range(unfollow(&f, w), 0, 1900);
 	(void)unlink(path);
 }
 
@@ -800,7 +800,7 @@ watch_nothing(void **state)
 		assert_false(st.connected);
 		assert_int_equal(st.connects, 0);
 		assert_int_equal(f.nb_maps, 1);
-		assert_in_range(unfollow(&f, w), 0, 1000);
+		assert_in_range(unfollow(&f, w), 0, 1900);
 	}
 }
 
