@@ -81,6 +81,7 @@ static void
 learn_table(struct applier *a, unsigned int number)
 {
 	struct cpu *cpu = &a->cpu[number];
+	enum frq_reason before = cpu->problem;
 	struct frq_err err;
 	int ret;
 
@@ -89,7 +90,7 @@ learn_table(struct applier *a, unsigned int number)
 	ret = a->c.power->table(number, &cpu->table, &err);
 	__atomic_store_n(&cpu->problem, reason_of(ret), __ATOMIC_RELAXED);
 	__atomic_store_n(&cpu->table_known, ret == 0, __ATOMIC_RELEASE);
-	if (ret < 0)
+	if (cpu->problem != FRQ_REASON_OK && cpu->problem != before)
 		FRQ_LOG(WARNING, "%s", err.text);
 }
 
@@ -121,6 +122,9 @@ enforce(struct applier *a, unsigned int number, struct decision d)
 		if (cpu->taken)
 			a->c.power->give_back(number);
 		cpu->taken = false;
+		/* What was refused to somebody is no trouble of nobody. */
+		if (cpu->table_known)
+			__atomic_store_n(&cpu->problem, FRQ_REASON_OK, __ATOMIC_RELAXED);
 		return;
 	}
 	if (!cpu->taken) {
@@ -481,19 +485,18 @@ take_map(struct applier *a)
 	struct applier_map *m = __atomic_exchange_n(&a->next_map, NULL, __ATOMIC_ACQ_REL);
 	struct applier_map *old = a->map;
 	const uint64_t one = 1;
-	struct channel *ch;
 
 	if (m == NULL)
 		return false;
 	/* What is queued may be about a VM that is gone from the map; all
-	 * channels that are in it are looked at below.
+	 * channels that are in it are looked at below. What the poller queues
+	 * from here on is about VMs that it still serves.
 	 */
 	for (unsigned int i = 0; i < a->nb_storming; i++)
 		(void)__atomic_exchange_n(&a->storming[i]->queued, 0, __ATOMIC_SEQ_CST);
 	a->nb_storming = 0;
-	do
-		ch = applier_next(a);
-	while (ch != NULL);
+	for (unsigned int nb = rte_ring_count(a->queue); nb > 0; nb--)
+		(void)applier_next(a);
 	if (lay_out_voters(a, m) < 0)
 		FRQ_LOG(ERR, "no memory for the votes of %u VMs: CPUs are given back", m->nb_vms);
 	a->map = m;

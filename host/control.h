@@ -35,7 +35,6 @@ struct rpc_call {
 struct rpc_method {
 	const char *name;
 	bool changes;		/* asks for the right to change, not only to read */
-	const char *help;
 	/* The result (a new reference), or NULL with call->code and ->err set. */
 	json_t *(*run)(struct rpc_call *call);
 };

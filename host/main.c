@@ -30,9 +30,9 @@
 #include "status.h"
 
 static const struct rpc_method methods[] = {
-	{ "status", false, "Everything the daemon knows", status_run },
-	{ "version", false, "Version of the daemon and of the region", version_run },
-	{ NULL, false, NULL, NULL },
+	{ "status", false, status_run },
+	{ "version", false, version_run },
+	{ NULL, false, NULL },
 };
 
 /* ---- the control thread's events ----------------------------------------- */

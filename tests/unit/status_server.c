@@ -28,7 +28,7 @@ run_status(struct rpc_call *call)
 }
 
 static const struct rpc_method methods[] = {
-	{ "status", false, "what FILE says", run_status },
+	{ "status", false, run_status },
 	{ .name = NULL }
 };
 

@@ -82,11 +82,11 @@ run_mute(struct rpc_call *call)
 }
 
 static const struct rpc_method methods[] = {
-	{ "echo", false, "the parameters", run_echo },
-	{ "big", false, "a string of that size", run_big },
-	{ "change", true, "counts", run_change },
-	{ "fail", false, "fails", run_fail },
-	{ "mute", false, "fails without a reason", run_mute },
+	{ "echo", false, run_echo },
+	{ "big", false, run_big },
+	{ "change", true, run_change },
+	{ "fail", false, run_fail },
+	{ "mute", false, run_mute },
 	{ .name = NULL }
 };
 
