@@ -13,6 +13,11 @@
 # one relative to BUILDDIR) in /bin, or in /lib if it is a shared library, with
 # the libraries that it is linked to.
 #
+# tests/host/image.sh, whose guest is another, sets
+#	IMAGE_INIT	its /init
+#	IMAGE_PACKAGE	the package that stands for its kernel
+#	IMAGE_MODULES	that kernel's modules, each after those it needs
+#
 # The same inputs give the same bytes; nothing is made anew unless an input
 # changed. Two at once on one OUTDIR wait for each other.
 
@@ -21,8 +26,10 @@ umask 022
 export LC_ALL=C
 
 here=$(cd "$(dirname "$0")" && pwd)
-modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev
-	virtio_pci virtio_console"
+init=${IMAGE_INIT:-$here/guest-init.sh}
+stands_for=${IMAGE_PACKAGE:-linux-image-cloud-amd64}
+modules=${IMAGE_MODULES:-virtio_ring virtio virtio_pci_modern_dev
+	virtio_pci_legacy_dev virtio_pci virtio_console}
 
 die()
 {
@@ -79,26 +86,28 @@ newest()
 	done | sort -V | tail -n 1
 }
 
-# Prints the package that linux-image-cloud-amd64 depends on.
+# Prints the package with the kernel itself.
 kernel_package()
 {
-	apt-cache depends --important linux-image-cloud-amd64 2>/dev/null |
+	apt-cache depends --important "$stands_for" 2>/dev/null |
 		sed -n 's/^ *Depends: \(linux-image-.*\)$/\1/p' | head -n 1
 }
 
 # Leaves the unpacked kernel package in $outdir/kernel.
 download_kernel()
 {
-	local package
+	local package module wanted
 
 	command -v apt-get >/dev/null ||
 		die "no readable kernel in /boot and no apt-get to download one: name one with FREQRING_KERNEL=FILE"
 	package=$(kernel_package)
 	[ -n "$package" ] || [ ! -f "$outdir/kernel/package" ] || return 0
 	[ -n "$package" ] ||
-		die "linux-image-cloud-amd64 is in no package list: run apt-get update (make setup)"
-	[ "$(cat "$outdir/kernel/package" 2>/dev/null)" = "$package" ] && return 0
-	say "downloading $package (some 20 to 30 MB, kept in $outdir)"
+		die "$stands_for is in no package list: run apt-get update (make setup)"
+	# with other modules it is unpacked anew
+	wanted=$package$'\n'${modules//[[:space:]]/ }
+	[ "$(cat "$outdir/kernel/package" 2>/dev/null)" = "$wanted" ] && return 0
+	say "downloading $package (some 20 to 70 MB, parts kept in $outdir)"
 	stage=$(mktemp -d "$outdir/.kernel.XXXXXX")
 	# Where apt's own user may not write there, it only says so.
 	(cd "$stage" && apt-get -q download "$package" >apt.log 2>&1) || {
@@ -109,11 +118,10 @@ download_kernel()
 	dpkg-deb -x "$stage"/*.deb "$stage/root"
 	mkdir "$stage/kernel"
 	mv "$stage"/root/boot/vmlinuz-* "$stage/kernel/"
-	local module
 	for module in $modules; do
 		find "$stage/root" -name "$module.ko*" -exec mv {} "$stage/kernel/" \;
 	done
-	printf '%s\n' "$package" >"$stage/kernel/package"
+	printf '%s\n' "$wanted" >"$stage/kernel/package"
 	rm -rf "$outdir/kernel"
 	mv "$stage/kernel" "$outdir/kernel"
 	rm -rf "$stage"
@@ -144,7 +152,7 @@ fi
 # --- what goes into the initramfs -----------------------------------------
 
 # Parallel arrays: a file here, and its path in the guest.
-from=("$busybox" "$here/guest-init.sh")
+from=("$busybox" "$init")
 to=(bin/busybox init)
 notes=
 
@@ -206,7 +214,7 @@ if [ -f "$outdir/vmlinuz" ] && [ -f "$outdir/initramfs.cpio.gz" ] &&
 	exit 0
 fi
 rm -f "$outdir/inputs"
-[ -z "$notes" ] || say "modules not found, guests go without:$notes"
+[ -z "$notes" ] || say "modules not found, $outdir goes without:$notes"
 
 # --- make it --------------------------------------------------------------
 

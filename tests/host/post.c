@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * post - a guest's voice without a guest, on the host itself
+ *
+ *	post REGION VCPU WORD...
+ *
+ * REGION is the file of a region, such as /dev/shm/freqring-NAME. Takes the
+ * channel, and for each word posts, waits until it is applied (60 s at most)
+ * and prints what the host says then:
+ *
+ *	min, max, up, down, release, turbo-on, turbo-off
+ *	KHZ		a frequency
+ *	lease=SECONDS
+ *	storm=N		N requests as fast as the ring takes them, min and max in
+ *			turn, of which the last is awaited
+ *	show		posts nothing
+ *	wait=MS		holds the channel for so long
+ *	until=FILE	holds the channel until there is such a file
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "freqring.h"
+
+#define WAIT_US		60000000u
+#define FULL_US		50	/* a full ring is looked at again after that */
+#define FULL_MAX	(WAIT_US / FULL_US)
+#define LOOK_US		20000	/* a file is looked for after that */
+
+static void
+sleep_us(uint64_t us)
+{
+	const struct timespec ts = {
+		.tv_sec = (time_t)(us / 1000000),
+		.tv_nsec = (long)(us % 1000000 * 1000),
+	};
+
+	(void)nanosleep(&ts, NULL);
+}
+
+static int
+storm(struct freqring_channel *ch, unsigned long n)
+{
+	for (unsigned long i = 0; i < n; i++) {
+		unsigned int tries = 0;
+		int ret;
+
+		while ((ret = i % 2 == 0 ? freqring_min(ch) : freqring_max(ch)) == -EAGAIN &&
+		    ++tries < FULL_MAX)
+			sleep_us(FULL_US);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int
+wait_for_file(const char *path)
+{
+	for (unsigned int i = 0; i < WAIT_US / LOOK_US; i++) {
+		if (access(path, F_OK) == 0)
+			return 0;
+		sleep_us(LOOK_US);
+	}
+	return -ETIMEDOUT;
+}
+
+static int
+ask(struct freqring_channel *ch, const char *word)
+{
+	static const struct {
+		const char *word;
+		int (*ask)(struct freqring_channel *ch);
+	} words[] = {
+		{ "min", freqring_min }, { "max", freqring_max }, { "up", freqring_up },
+		{ "down", freqring_down }, { "release", freqring_release },
+	};
+	const char *value = strchr(word, '=');
+	unsigned long n = strtoul(value != NULL ? value + 1 : word, NULL, 10);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(word, words[i].word) == 0)
+			return words[i].ask(ch);
+	if (strcmp(word, "turbo-on") == 0 || strcmp(word, "turbo-off") == 0)
+		return freqring_turbo(ch, strcmp(word, "turbo-on") == 0);
+	if (strncmp(word, "lease=", 6) == 0)
+		return freqring_lease(ch, (uint32_t)n);
+	if (strncmp(word, "storm=", 6) == 0)
+		return storm(ch, n);
+	if (strncmp(word, "until=", 6) == 0)
+		return wait_for_file(value + 1);
+	if (strncmp(word, "wait=", 5) == 0)
+		sleep_us((uint64_t)n * 1000);
+	else if (strcmp(word, "show") != 0)
+		return value == NULL && n != 0 ? freqring_set(ch, (uint32_t)n) : -EINVAL;
+	return 0;
+}
+
+static int
+show(struct freqring_channel *ch, const char *word)
+{
+	struct freqring_status st;
+	int ret = freqring_get_status(ch, &st);
+
+	if (ret < 0)
+		return ret;
+	printf("%s: wish %s %" PRIu32 ", granted %" PRIu32 ", now %" PRIu32 ", pCPU %d of %u, "
+		"refusals %" PRIu64 ", posted %" PRIu64 ", dropped %" PRIu64 ", full %" PRIu64
+		": %s\n", word, st.wish, st.wish_khz, st.granted_khz, st.khz, st.pcpu,
+		st.nb_pcpus, st.refusals, st.posted, st.dropped, st.full,
+		freqring_reason(st.reason));
+	(void)fflush(stdout);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct freqring_options options = { .device = NULL };
+	struct freqring_channel *ch;
+	struct freqring *fr;
+	int ret;
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: %s REGION VCPU WORD...\n", argv[0]);
+		return 2;
+	}
+	options.device = argv[1];
+	ret = freqring_open(&fr, &options);
+	if (ret == 0)
+		ret = freqring_attach(fr, (unsigned int)strtoul(argv[2], NULL, 10), &ch);
+	for (int i = 3; i < argc && ret == 0; i++) {
+		ret = ask(ch, argv[i]);
+		if (ret >= 0)
+			ret = freqring_wait_applied(ch, WAIT_US);
+		if (ret == 0)
+			ret = show(ch, argv[i]);
+		else
+			fprintf(stderr, "post: %s: ", argv[i]);
+	}
+	if (ret < 0)
+		fprintf(stderr, "%s: %s\n", strerror(-ret),
+			fr != NULL ? freqring_error(fr) : "out of memory");
+	freqring_close(fr);
+	return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
