@@ -30,6 +30,9 @@ static const char *const reasons[FRQ_REASON_COUNT] = {
 	[FRQ_REASON_LEASE_EXPIRED] = "the lease ran out, the host's fail-safe is in force",
 	[FRQ_REASON_QUARANTINED] = "the host does not listen to this vCPU: it broke the protocol",
 	[FRQ_REASON_PAUSED] = "the VM is not running",
+	[FRQ_REASON_FOREIGN] = "somebody else on the host set the physical CPU's frequency",
+	[FRQ_REASON_DISABLED] = "an operator of the host disabled this vCPU",
+	[FRQ_REASON_MANUAL] = "an operator of the host set the physical CPU's frequency",
 };
 
 static const char *const wishes[] = {

@@ -10,32 +10,16 @@
 #include <rte_ring.h>
 
 #include "applier.h"
-#include "arbiter.h"
 #include "clock.h"
+#include "events.h"
 #include "log.h"
 #include "state_line.h"
 
 #define QUEUE_SIZE	(FRQ_MAX_VMS * FRQ_MAX_CHANNELS)	/* every channel fits */
-#define VOTERS_MAX	(FRQ_MAX_VMS * FRQ_MAX_CHANNELS)
 #define SPINS		100000u	/* empty looks before the applier sleeps, where it spins */
-#define RETRY_MS	1000u	/* a CPU whose write failed is left alone for that long */
 #define NO_LEASE	UINT64_MAX
 #define STORM		16u	/* requests folded at once: the guest does not wait for each */
 #define STORM_NS	50000	/* then that channel is left alone until more are folded */
-
-struct cpu {
-	bool managed;
-	bool table_known;
-	bool taken;
-	enum frq_reason problem;	/* why it cannot be driven, OK: it can */
-	struct freq_table table;	/* constant once known */
-	struct decision decision;	/* in force */
-	uint64_t retry_ms;		/* when a write that failed is tried again */
-	uint32_t decided_khz;		/* the same for other threads, 0: given back */
-	unsigned int nb_voters;
-	struct channel **voter;		/* a slice of applier.voters */
-	uint64_t writes, write_errors;	/* counters */
-};
 
 struct applier {
 	struct applier_config c;
@@ -51,191 +35,137 @@ struct applier {
 	struct applier_map *map;
 	uint64_t generation;
 	uint64_t lease_end_ms;		/* the earliest, or NO_LEASE */
-	struct channel **voters;
-	struct wish *votes;		/* scratch of decide() */
-	struct cpu cpu[FRQ_MAX_CPUS];
-	uint64_t wakeups, decisions, writes, write_errors, leases_expired; /* counters */
+	struct domains *domains;
+	uint64_t wakeups, leases_expired; /* counters */
 };
 
 static const struct freq_table no_table;
 
-/* ---- hardware ------------------------------------------------------------ */
-
-static enum frq_reason
-reason_of(int error)
-{
-	switch (error) {
-	case 0:
-		return FRQ_REASON_OK;
-	case -ENODEV:
-	case -ENOTSUP:
-		return FRQ_REASON_NO_CPUFREQ;
-	case -ENXIO:
-		return FRQ_REASON_OFFLINE;
-	default:
-		return FRQ_REASON_FAILED;
-	}
-}
-
-static void
-learn_table(struct applier *a, unsigned int number)
-{
-	struct cpu *cpu = &a->cpu[number];
-	enum frq_reason before = cpu->problem;
-	struct frq_err err;
-	int ret;
-
-	if (cpu->table_known)
-		return;
-	ret = a->c.power->table(number, &cpu->table, &err);
-	__atomic_store_n(&cpu->problem, reason_of(ret), __ATOMIC_RELAXED);
-	__atomic_store_n(&cpu->table_known, ret == 0, __ATOMIC_RELEASE);
-	if (cpu->problem != FRQ_REASON_OK && cpu->problem != before)
-		FRQ_LOG(WARNING, "%s", err.text);
-}
-
-static void
-count_write(struct applier *a, struct cpu *cpu, int ret, const struct frq_err *err)
-{
-	enum frq_reason before = cpu->problem;
-
-	__atomic_store_n(&cpu->problem, reason_of(ret), __ATOMIC_RELAXED);
-	counter_add(&cpu->writes, 1);
-	counter_add(&a->writes, 1);
-	if (ret == 0)
-		return;
-	cpu->retry_ms = monotonic_ms() + RETRY_MS;
-	counter_add(&cpu->write_errors, 1);
-	counter_add(&a->write_errors, 1);
-	if (cpu->problem != before)
-		FRQ_LOG(WARNING, "%s", err->text);
-}
-
-static void
-enforce(struct applier *a, unsigned int number, struct decision d)
-{
-	struct cpu *cpu = &a->cpu[number];
-	struct frq_err err;
-	int ret = 0;
-
-	if (!d.any) {
-		if (cpu->taken)
-			a->c.power->give_back(number);
-		cpu->taken = false;
-		/* What was refused to somebody is no trouble of nobody. */
-		if (cpu->table_known)
-			__atomic_store_n(&cpu->problem, FRQ_REASON_OK, __ATOMIC_RELAXED);
-		return;
-	}
-	if (!cpu->taken) {
-		ret = a->c.power->take(number, &err);
-		cpu->taken = ret == 0;
-	}
-	if (ret == 0)
-		ret = a->c.power->set(number, d.index, &err);
-	count_write(a, cpu, ret, &err);
-}
-
 /* ---- what a channel is told ---------------------------------------------- */
 
-static const struct cpu *
-first_cpu(const struct applier *a, const struct channel *ch)
-{
-	return ch->a.nb_cpus == 0 ? NULL : &a->cpu[cpuset_next(ch->a.cpus, 0)];
-}
+/* What its CPUs come to, for the channel. */
+struct outcome {
+	bool pending;			/* it is told when that is done */
+	enum frq_reason reason;		/* why not the whole wish */
+	uint32_t granted_khz;		/* the lowest of its CPUs, 0: not all are as decided */
+	struct domain_view first;	/* of its first CPU */
+};
 
-/* The lowest frequency that its CPUs were decided to run at, 0: nothing. */
-static uint32_t
-granted_khz(const struct applier *a, const struct channel *ch)
-{
-	uint32_t khz = 0;
-
-	if (ch->a.nb_cpus == 0)
-		return 0;
-	CPUSET_FOREACH(number, ch->a.cpus) {
-		const struct cpu *cpu = &a->cpu[number];
-
-		if (!cpu->decision.any || !cpu->taken || cpu->problem != FRQ_REASON_OK)
-			return 0;
-		if (khz == 0 || cpu->table.khz[cpu->decision.index] < khz)
-			khz = cpu->table.khz[cpu->decision.index];
-	}
-	return khz;
-}
-
-/* Why not the whole wish: the standing, the hardware, or another vote. */
+/* Why not the whole wish on that CPU: the hardware, or another vote. */
 static enum frq_reason
-explain(const struct applier *a, const struct channel *ch)
+explain(const struct channel *ch, const struct domain_view *v)
 {
-	if (__atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED))
-		return FRQ_REASON_QUARANTINED;
-	if (ch->a.standing != FRQ_REASON_OK)
-		return ch->a.standing;
-	CPUSET_FOREACH(number, ch->a.cpus) {
-		const struct cpu *cpu = &a->cpu[number];
-		enum frq_reason reason;
+	const struct vote vote = { .wish = ch->a.wish, .rule = ch->a.rule };
 
-		if (cpu->problem != FRQ_REASON_OK)
-			return cpu->problem;
-		reason = arbiter_explain(&cpu->table, &ch->a.wish, cpu->decision);
-		if (reason != FRQ_REASON_OK)
-			return reason;
+	if (v->problem != FRQ_REASON_OK)
+		return v->problem;
+	return v->table->nb == 0 ? FRQ_REASON_OK : arbiter_explain(v->table, &vote, v->decision);
+}
+
+static void
+look_at_cpus(const struct applier *a, const struct channel *ch, struct outcome *o)
+{
+	unsigned int first = cpuset_next(ch->a.cpus, 0);
+	bool granted = true;
+
+	CPUSET_FOREACH(cpu, ch->a.cpus) {
+		struct domain_view v;
+		uint32_t khz;
+
+		domain_view(a->domains, cpu, &v);
+		if (cpu == first)
+			o->first = v;
+		o->pending |= v.pending;
+		if (o->reason == FRQ_REASON_OK)
+			o->reason = explain(ch, &v);
+		granted &= v.decision.any && v.problem == FRQ_REASON_OK;
+		khz = v.decision.any ? v.table->khz[v.decision.index] : 0;
+		if (o->granted_khz == 0 || khz < o->granted_khz)
+			o->granted_khz = khz;
 	}
-	return ch->a.expired && ch->a.wish.kind != FRQ_WISH_NONE ? FRQ_REASON_LEASE_EXPIRED :
-		FRQ_REASON_OK;
+	if (!granted)
+		o->granted_khz = 0;
+}
+
+static void
+find_outcome(const struct applier *a, const struct channel *ch, struct outcome *o)
+{
+	*o = (struct outcome){ .first.table = &no_table };
+	if (ch->a.nb_cpus != 0)
+		look_at_cpus(a, ch, o);
+	else
+		o->reason = ch->a.standing;
+	if (o->reason == FRQ_REASON_OK && ch->a.expired && ch->a.wish.kind != FRQ_WISH_NONE)
+		o->reason = FRQ_REASON_LEASE_EXPIRED;
+	if (__atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED))
+		o->reason = FRQ_REASON_QUARANTINED;
+}
+
+/* Up, down and set move along the table of its first CPU. */
+static void
+point_table(struct channel *ch, const struct freq_table *table)
+{
+	__atomic_store_n(&ch->no_table, ch->a.standing != FRQ_REASON_OK ? ch->a.standing :
+		FRQ_REASON_NO_CPUFREQ, __ATOMIC_RELAXED);
+	/* Pairs with the load in take, host/poller.c. Tables are never freed. */
+	__atomic_store_n(&ch->table, table, __ATOMIC_RELEASE);
 }
 
 static void
 publish(struct applier *a, struct channel *ch)
 {
-	const struct cpu *cpu = first_cpu(a, ch);
-	bool decided = cpu != NULL && cpu->decision.any && cpu->taken &&
-		cpu->problem == FRQ_REASON_OK;
-	struct state_line_update u = {
+	struct outcome o;
+	bool decided;
+
+	find_outcome(a, ch, &o);
+	point_table(ch, o.first.table);
+	if (o.pending)
+		return;
+	decided = o.first.decision.any && o.first.problem == FRQ_REASON_OK;
+	state_line_publish(ch, &(struct state_line_update){
 		.wish = ch->a.wish,
-		.reason = explain(a, ch),
-		.granted_khz = granted_khz(a, ch),
+		.reason = o.reason,
+		.granted_khz = o.granted_khz,
 		.nb_cpus = ch->a.nb_cpus,
 		.pcpu = ch->a.nb_cpus != 0 ? cpuset_next(ch->a.cpus, 0) : FRQ_NO_PCPU,
-		.table = cpu != NULL && cpu->table_known ? &cpu->table : &no_table,
+		.table = o.first.table,
 		.decided = decided,
-		.index = decided ? cpu->decision.index : 0,
-		.turbo = decided && cpu->decision.turbo,
-	};
-
-	state_line_publish(ch, &u);
+		.index = decided ? o.first.decision.index : 0,
+		.turbo = decided && o.first.decision.turbo,
+	});
 }
 
-/* ---- decisions ----------------------------------------------------------- */
-
-/* @return whether anything changed for the voters */
-static bool
-decide(struct applier *a, unsigned int number)
+static void
+publish_voters(struct applier *a, unsigned int domain, const struct channel *but)
 {
-	struct cpu *cpu = &a->cpu[number];
-	struct decision d = { .any = false };
+	struct channel *const *voter;
+	unsigned int nb = domain_voters(a->domains, domain, &voter);
 
-	if (cpu->table_known) {
-		for (unsigned int i = 0; i < cpu->nb_voters; i++)
-			a->votes[i] = cpu->voter[i]->a.wish;
-		d = arbiter_decide(&cpu->table, a->votes, cpu->nb_voters);
-	}
-	counter_add(&a->decisions, 1);
-	if (d.any == cpu->decision.any && (!d.any || (d.index == cpu->decision.index &&
-	    (cpu->problem == FRQ_REASON_OK || monotonic_ms() < cpu->retry_ms))))
-		return false;
-	enforce(a, number, d);
-	cpu->decision = d;
-	__atomic_store_n(&cpu->decided_khz, d.any && cpu->taken && cpu->problem == FRQ_REASON_OK ?
-		cpu->table.khz[d.index] : 0,
-		__ATOMIC_RELAXED);
-	return true;
+	for (unsigned int i = 0; i < nb; i++)
+		if (voter[i] != but)
+			publish(a, voter[i]);
+}
+
+/* ---- what a channel wants ------------------------------------------------ */
+
+static const char *const failsafe_name[] = {
+	[CONFIG_FAILSAFE_MAX] = "max",
+	[CONFIG_FAILSAFE_HOLD] = "hold",
+	[CONFIG_FAILSAFE_RELEASE] = "release",
+};
+
+static void
+fail_safe(const struct applier *a, struct wish *w)
+{
+	if (a->c.failsafe == CONFIG_FAILSAFE_MAX)
+		w->kind = FRQ_WISH_MAX;
+	else if (a->c.failsafe == CONFIG_FAILSAFE_RELEASE)
+		w->kind = FRQ_WISH_NONE;
 }
 
 /*
  * The wish in force: what the guest asked, or, when it cannot be believed
- * any more while its VM runs, the fail-safe: lost packets cost more than
- * watts.
+ * any more while its VM runs, the fail-safe.
  */
 static void
 load_wish(struct applier *a, struct channel *ch)
@@ -248,29 +178,16 @@ load_wish(struct applier *a, struct channel *ch)
 	ch->a.wish = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
 	if (ch->a.wish.kind != FRQ_WISH_NONE &&
 	    (expired || __atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED)))
-		ch->a.wish.kind = FRQ_WISH_MAX;
+		fail_safe(a, &ch->a.wish);
 	__atomic_store_n(&ch->a.lease_left_ms, end == 0 || expired ? 0 : end - now, __ATOMIC_RELAXED);
 	if (end != 0 && !expired && end < a->lease_end_ms)
 		a->lease_end_ms = end;
 	if (expired && !ch->a.expired && ch->a.wish.kind != FRQ_WISH_NONE) {
 		counter_add(&a->leases_expired, 1);
-		FRQ_LOG(NOTICE, "VM %s, vCPU %u: its lease ran out, the fail-safe (max) is in force",
-			ch->vm->uuid_text, ch->number);
+		event_raise(EVENT_LEASE_EXPIRED, "VM %s, vCPU %u: its lease ran out, the fail-safe (%s) is in force",
+			ch->vm->uuid_text, ch->number, failsafe_name[a->c.failsafe]);
 	}
 	ch->a.expired = expired;
-}
-
-static void
-publish_voters(struct applier *a, unsigned int number, const struct channel *but)
-{
-	const struct cpu *cpu = &a->cpu[number];
-
-	for (unsigned int i = 0; i < cpu->nb_voters; i++) {
-		struct channel *other = cpu->voter[i];
-
-		if (other != but)
-			publish(a, other);
-	}
 }
 
 static void
@@ -286,12 +203,19 @@ look_at(struct applier *a, struct channel *ch)
 	    ch->a.wish.next != seen)
 		counter_add(&ch->vm->refused_applier[ch->a.standing], 1);
 	if (ch->a.nb_cpus != 0) {
-		CPUSET_FOREACH(number, ch->a.cpus) {
-			if (decide(a, number))
-				publish_voters(a, number, ch);
+		CPUSET_FOREACH(cpu, ch->a.cpus) {
+			if (domain_decide(a->domains, domain_of(a->domains, cpu)))
+				publish_voters(a, domain_of(a->domains, cpu), ch);
 		}
 	}
 	publish(a, ch);
+}
+
+/* A domain did what it could not do at once. */
+static void
+domain_changed(void *arg, unsigned int domain)
+{
+	publish_voters(arg, domain, NULL);
 }
 
 /* ---- storms --------------------------------------------------------------
@@ -377,101 +301,15 @@ check_leases(struct applier *a)
 
 /* ---- maps ---------------------------------------------------------------- */
 
-void
-applier_map_free(struct applier_map *m)
-{
-	if (m == NULL)
-		return;
-	for (unsigned int i = 0; i < m->nb_vms; i++)
-		free(m->vm[i]);
-	free(m);
-}
-
-/* Call `fn` for every channel of the map and each CPU it votes on. */
 static void
-for_each_vote(struct applier *a, const struct applier_map *m,
-	void (*fn)(struct applier *a, struct cpu *cpu, struct channel *ch))
-{
-	for (unsigned int i = 0; i < m->nb_vms; i++) {
-		struct vm *vm = m->vm[i]->vm;
-
-		for (unsigned int n = 0; n < vm->nb_channels; n++) {
-			if (m->vm[i]->vcpu[n].standing != FRQ_REASON_OK)
-				continue;
-			CPUSET_FOREACH(number, &m->vm[i]->vcpu[n].cpus)
-				fn(a, &a->cpu[number], &vm->ch[n]);
-		}
-	}
-}
-
-static void
-count_voter(struct applier *a, struct cpu *cpu, struct channel *ch)
-{
-	(void)a;
-	(void)ch;
-	cpu->nb_voters++;
-}
-
-static void
-add_voter(struct applier *a, struct cpu *cpu, struct channel *ch)
-{
-	(void)a;
-	cpu->voter[cpu->nb_voters++] = ch;
-}
-
-/* Lay out the voters of each CPU one after the other. */
-static int
-lay_out_voters(struct applier *a, const struct applier_map *m)
-{
-	size_t total = 0, most = 0;
-	struct channel **voters;
-	struct wish *votes;
-
-	for (unsigned int i = 0; i < FRQ_MAX_CPUS; i++)
-		a->cpu[i].nb_voters = 0;
-	for_each_vote(a, m, count_voter);
-	for (unsigned int i = 0; i < FRQ_MAX_CPUS; i++) {
-		total += a->cpu[i].nb_voters;
-		if (a->cpu[i].nb_voters > most)
-			most = a->cpu[i].nb_voters;
-	}
-	voters = calloc(total + 1, sizeof(*voters));
-	votes = calloc(most + 1, sizeof(*votes));
-	free(a->voters);
-	free(a->votes);
-	a->voters = voters;
-	a->votes = votes;
-	total = 0;
-	for (unsigned int i = 0; i < FRQ_MAX_CPUS; i++) {
-		a->cpu[i].voter = voters + total;
-		total += a->cpu[i].nb_voters;
-		a->cpu[i].nb_voters = 0;
-	}
-	if (voters == NULL || votes == NULL)
-		return -ENOMEM;
-	for_each_vote(a, m, add_voter);
-	return 0;
-}
-
-static void
-place_channel(struct applier *a, struct applier_map_vm *mv, unsigned int n)
+place_channel(struct applier *a, const struct applier_map_vm *mv, unsigned int n)
 {
 	struct channel *ch = &mv->vm->ch[n];
-	const struct freq_table *table = &no_table;
 
 	ch->a.standing = mv->vcpu[n].standing;
 	ch->a.cpus = &mv->vcpu[n].cpus;
 	ch->a.nb_cpus = ch->a.standing == FRQ_REASON_OK ? cpuset_count(ch->a.cpus) : 0;
-	if (ch->a.nb_cpus != 0) {
-		CPUSET_FOREACH(number, ch->a.cpus)
-			learn_table(a, number);
-		if (first_cpu(a, ch)->table_known)
-			table = &first_cpu(a, ch)->table;
-	}
-	__atomic_store_n(&ch->no_table, ch->a.standing != FRQ_REASON_OK ? ch->a.standing :
-		FRQ_REASON_NO_CPUFREQ, __ATOMIC_RELAXED);
-	/* Pairs with the load in take, host/poller.c. Tables are never freed. */
-	__atomic_store_n(&ch->table, table, __ATOMIC_RELEASE);
+	ch->a.rule = mv->rule;
 	load_wish(a, ch);
 }
 
@@ -497,7 +335,7 @@ take_map(struct applier *a)
 	a->nb_storming = 0;
 	for (unsigned int nb = rte_ring_count(a->queue); nb > 0; nb--)
 		(void)applier_next(a);
-	if (lay_out_voters(a, m) < 0)
+	if (domains_vote(a->domains, m) < 0)
 		FRQ_LOG(ERR, "no memory for the votes of %u VMs: CPUs are given back", m->nb_vms);
 	a->map = m;
 	for (unsigned int i = 0; i < old->nb_vms; i++)
@@ -510,9 +348,9 @@ take_map(struct applier *a)
 		for (unsigned int n = 0; n < old->vm[i]->vm->nb_channels; n++)
 			if (old->vm[i]->vm->ch[n].a.cpus == NULL)
 				state_line_dismiss(&old->vm[i]->vm->ch[n]);
-	for (unsigned int number = 0; number < FRQ_MAX_CPUS; number++)
-		if (a->cpu[number].managed)
-			(void)decide(a, number);
+	CPUSET_FOREACH(cpu, &a->c.managed)
+		if (domain_of(a->domains, cpu) == cpu)
+			(void)domain_decide(a->domains, cpu);
 	for (unsigned int i = 0; i < m->nb_vms; i++)
 		for (unsigned int n = 0; n < m->vm[i]->vm->nb_channels; n++)
 			publish(a, &m->vm[i]->vm->ch[n]);
@@ -548,6 +386,7 @@ applier_step(struct applier *a)
 	bool work = take_map(a);
 
 	check_leases(a);
+	work |= domains_work(a->domains, domain_changed, a);
 	work |= end_storm(a);
 	ch = applier_next(a);
 	if (ch == NULL)
@@ -558,13 +397,13 @@ applier_step(struct applier *a)
 	return true;
 }
 
-/* Until the next lease or storm ends; NULL: until somebody kicks. */
+/* Until a lease or storm ends, or a write is due; NULL: until somebody kicks. */
 static const struct timespec *
 sleep_time(const struct applier *a, struct timespec *ts)
 {
-	uint64_t now = monotonic_ns(), end = UINT64_MAX;
+	uint64_t now = monotonic_ns(), end = domains_due(a->domains);
 
-	if (a->lease_end_ms != NO_LEASE)
+	if (a->lease_end_ms != NO_LEASE && a->lease_end_ms * 1000000 < end)
 		end = a->lease_end_ms * 1000000;
 	if (a->nb_storming != 0 && a->storm_end_ns < end)
 		end = a->storm_end_ns;
@@ -608,8 +447,7 @@ applier_run(void *arg)
 			idle = 0;
 		}
 	}
-	for (unsigned int number = 0; number < FRQ_MAX_CPUS; number++)
-		enforce(a, number, (struct decision){ .any = false });
+	domains_give_back(a->domains);
 	return 0;
 }
 
@@ -634,15 +472,19 @@ applier_create(const struct applier_config *c)
 		return NULL;
 	a->c = *c;
 	a->lease_end_ms = NO_LEASE;
-	for (unsigned int i = 0; i < FRQ_MAX_CPUS; i++)
-		a->cpu[i].managed = cpuset_has(&c->managed, i);
+	a->domains = domains_create(&(struct domains_config){
+		.power = c->power,
+		.managed = c->managed,
+		.yield = c->yield,
+		.write_limit = c->write_limit,
+	});
 	a->kick_fd = eventfd(0, EFD_CLOEXEC);
 	a->map = calloc(1, sizeof(*a->map));
 	a->storming = calloc(QUEUE_SIZE, sizeof(*a->storming));
 	size = rte_ring_get_memsize(2 * QUEUE_SIZE);
 	if (size > 0)
 		a->queue = aligned_alloc(64, ((size_t)size + 63) & ~(size_t)63);
-	if (a->kick_fd < 0 || a->map == NULL || a->storming == NULL || a->queue == NULL ||
+	if (a->domains == NULL || a->kick_fd < 0 || a->map == NULL || a->storming == NULL || a->queue == NULL ||
 	    rte_ring_init(a->queue, "applier", 2 * QUEUE_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
 		applier_free(a);
 		return NULL;
@@ -661,8 +503,7 @@ applier_free(struct applier *a)
 	applier_map_free(a->map);
 	free(a->queue);
 	free(a->storming);
-	free(a->voters);
-	free(a->votes);
+	domains_free(a->domains);
 	free(a);
 }
 
@@ -678,34 +519,24 @@ applier_queue(struct applier *a)
 }
 
 void
-applier_get_cpu(const struct applier *a, unsigned int number, struct applier_cpu_stats *st)
+applier_check_cpus(struct applier *a)
 {
-	const struct cpu *cpu = &a->cpu[number];
+	const uint64_t one = 1;
 
-	*st = (struct applier_cpu_stats){
-		.managed = cpu->managed,
-		.table_known = __atomic_load_n(&cpu->table_known, __ATOMIC_ACQUIRE),
-		.problem = (enum frq_reason)__atomic_load_n(&cpu->problem, __ATOMIC_RELAXED),
-		.decided_khz = __atomic_load_n(&cpu->decided_khz, __ATOMIC_RELAXED),
-		.writes = counter_get(&cpu->writes),
-		.write_errors = counter_get(&cpu->write_errors),
-	};
-	if (!st->table_known)
-		return;
-	st->nb_freqs = cpu->table.nb;
-	st->max_khz = cpu->table.khz[0];
-	st->min_khz = cpu->table.khz[cpu->table.nb - 1];
-	st->turbo_available = cpu->table.turbo;
+	if (domains_hint(a->domains))
+		(void)!write(a->kick_fd, &one, sizeof(one));
+}
+
+void
+applier_get_cpu(const struct applier *a, unsigned int cpu, struct domain_cpu_stats *st)
+{
+	domains_get_cpu(a->domains, cpu, st);
 }
 
 void
 applier_get_stats(const struct applier *a, struct applier_stats *st)
 {
-	*st = (struct applier_stats){
-		.wakeups = counter_get(&a->wakeups),
-		.decisions = counter_get(&a->decisions),
-		.writes = counter_get(&a->writes),
-		.write_errors = counter_get(&a->write_errors),
-		.leases_expired = counter_get(&a->leases_expired),
-	};
+	domains_get_stats(a->domains, &st->domains);
+	st->wakeups = counter_get(&a->wakeups);
+	st->leases_expired = counter_get(&a->leases_expired);
 }

@@ -3,9 +3,8 @@
  * applier.h - votes, arbitration, and the one thread that sets frequencies
  *
  * applier_run() is the loop of one thread. It takes channels that changed
- * off the queue, loads their wish, decides for each CPU they vote on,
- * touches the hardware only where the decision changed, and publishes the
- * state lines. applier_set_map and applier_stop are for the control thread.
+ * off the queue, loads their wish, has the domains they vote in decided and
+ * set (domain.h), and publishes the state lines. applier_set_map and applier_stop are for the control thread.
  */
 #ifndef FRQ_APPLIER_H
 #define FRQ_APPLIER_H
@@ -13,33 +12,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cpuset.h"
+#include "applier_map.h"
+#include "config.h"
+#include "domain.h"
 #include "poller.h"
-#include "power.h"
-#include "vm.h"
-
-/* Which CPUs each channel votes on. Built whole, constant afterwards. */
-struct applier_map_vm {
-	struct vm *vm;
-	struct {
-		enum frq_reason standing; /* why it has no vote, OK: it has one */
-		struct cpuset cpus;	/* where standing is OK: not empty, all managed */
-	} vcpu[FRQ_MAX_CHANNELS];
-};
-
-struct applier_map {
-	uint64_t generation;
-	unsigned int nb_vms;
-	struct applier_map_vm *vm[FRQ_MAX_VMS];
-};
-
-void applier_map_free(struct applier_map *m);
 
 struct applier;
 
 struct applier_config {
 	const struct power_ops *power;
 	struct cpuset managed;
+	bool yield;		/* see domain.h */
+	uint32_t write_limit;
+	enum config_failsafe failsafe; /* what counts where a guest cannot be believed */
 	bool spin;		/* has a CPU of its own: spin a while before it sleeps */
 	int done_fd;		/* eventfd: a map came into force; or -1 */
 };
@@ -72,21 +57,17 @@ void applier_stop(struct applier *a);
 /* ---- for status; any thread ---------------------------------------------- */
 
 struct applier_stats {
-	uint64_t wakeups, decisions, writes, write_errors, leases_expired;
+	struct domains_stats domains;
+	uint64_t wakeups, leases_expired;
 };
 
 void applier_get_stats(const struct applier *a, struct applier_stats *st);
+void applier_get_cpu(const struct applier *a, unsigned int cpu, struct domain_cpu_stats *st);
 
-struct applier_cpu_stats {
-	bool managed, table_known;
-	enum frq_reason problem;
-	unsigned int nb_freqs;
-	uint32_t min_khz, max_khz, decided_khz; /* 0: given back */
-	bool turbo_available;
-	uint64_t writes, write_errors;
-};
-
-void applier_get_cpu(const struct applier *a, unsigned int cpu,
-	struct applier_cpu_stats *st);
+/**
+ * Compare what the CPUs' files say with what was set, and wake the applier
+ * where that differs. For a timer of the control thread.
+ */
+void applier_check_cpus(struct applier *a);
 
 #endif /* FRQ_APPLIER_H */

@@ -48,8 +48,11 @@ config_load(struct config *c, int argc, char **argv)
 		return 1;
 	}
 	if (!take_file(c, args.file, &err) ||
-	    !config_parse_args(c, &args, argc, argv, &err) ||
-	    !check(c, &err))
+	    !config_parse_args(c, &args, argc, argv, &err))
+		goto fail;
+	c->restore = args.restore;
+	/* CPUs that a dead daemon took may be offline by now. */
+	if (!c->restore && !check(c, &err))
 		goto fail;
 	return 0;
 
@@ -82,4 +85,24 @@ config_allows(const struct config *c, const char *name, const char *uuid)
 			return true;
 	}
 	return false;
+}
+
+struct vote_rule
+config_rule(const struct config *c, const char *name, const char *uuid)
+{
+	struct vote_rule rule = VOTE_RULE_NONE;
+
+	for (unsigned int i = 0; i < c->nb_vms; i++) {
+		const struct config_vm *vm = &c->vm[i];
+
+		if (!matches(vm->pattern, name, uuid))
+			continue;
+		rule.min_khz = vm->min_mhz * 1000;
+		if (vm->max_mhz != 0)
+			rule.max_khz = vm->max_mhz * 1000;
+		rule.turbo = vm->turbo;
+		rule.priority = vm->priority;
+		break;
+	}
+	return rule;
 }

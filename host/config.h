@@ -12,13 +12,36 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "arbiter.h"
 #include "cpuset.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/freqring/freqringd.conf"
+#define CONFIG_MAX_VMS 64u
 
 enum config_backend {
 	CONFIG_BACKEND_LIBRTE_POWER,
 	CONFIG_BACKEND_SIMULATED,
+};
+
+/* When somebody else sets a CPU that the daemon drives. */
+enum config_drift {
+	CONFIG_DRIFT_YIELD,	/* leave it to them */
+	CONFIG_DRIFT_ASSERT,	/* set it again */
+};
+
+/* What counts as the wish of a vCPU whose guest cannot be believed any more. */
+enum config_failsafe {
+	CONFIG_FAILSAFE_MAX,
+	CONFIG_FAILSAFE_HOLD,	/* the last that it had */
+	CONFIG_FAILSAFE_RELEASE, /* none */
+};
+
+/* A section [vm PATTERN], as written; config_rule says what it means. */
+struct config_vm {
+	char pattern[128];		/* a name, UUID or fnmatch(3) pattern */
+	uint32_t min_mhz, max_mhz;	/* 0: none */
+	bool turbo;
+	int priority;
 };
 
 struct config {
@@ -32,6 +55,10 @@ struct config {
 	char state_dir[256];		/* /run/freqring */
 	char group[64];			/* may talk to the control socket: freqring */
 	char log_level[16];		/* rte_log name: debug info notice warning error */
+	/* [power] */
+	enum config_drift drift;	/* yield */
+	uint32_t write_limit;		/* how often a second a domain is set at most: 1000 */
+	enum config_failsafe failsafe;	/* max: lost packets cost more than watts */
 	/* [libvirt] */
 	char uri[256];			/* qemu:///system */
 	/* [shm] */
@@ -41,11 +68,17 @@ struct config {
 	/* [vms] */
 	char allow[1024];		/* comma-separated names, UUIDs or fnmatch(3) patterns: * */
 	uint32_t rate_limit;		/* requests a second and VM, 0: none */
+	/* [vm PATTERN], in the order of the file */
+	struct config_vm vm[CONFIG_MAX_VMS];
+	unsigned int nb_vms;
+	/* the command line alone */
+	bool restore;			/* put back what a killed freqringd left, and end */
 };
 
 /**
  * Defaults, then the file, then the command line, then a check of what is
- * there against the machine (CPUs online, allowed by this process' affinity).
+ * there against the machine (CPUs online, allowed by this process' affinity);
+ * to restore needs none, and leaves the CPUs as they were given.
  *
  * @return 0: go on; 1: help or version was printed, exit 0; -1: a message
  *	that quotes the line or the word at fault was printed, exit 2
@@ -54,5 +87,8 @@ int config_load(struct config *c, int argc, char **argv);
 
 /** Whether the allow-list names this VM. */
 bool config_allows(const struct config *c, const char *name, const char *uuid);
+
+/** What the first section [vm PATTERN] that matches this VM allows it. */
+struct vote_rule config_rule(const struct config *c, const char *name, const char *uuid);
 
 #endif /* FRQ_CONFIG_H */

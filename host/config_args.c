@@ -9,18 +9,23 @@
 #include "config_pvt.h"
 #include "suggest.h"
 
-/* Values of getopt_long() for settings, beyond any character. */
-#define OPTION_SETTING 256
+/* Values of getopt_long() beyond any character. */
+enum {
+	OPTION_RESTORE = 256,
+	OPTION_SETTING,		/* and one more for each setting */
+};
 
 static const struct {
 	const char *option;
-	int short_option;
+	int short_option;	/* -o, or 0 */
+	int val;		/* of getopt_long() */
 	const char *arg;	/* NULL: takes none */
 	const char *help;
 } commands[] = {
-	{ "config", 'c', "FILE", "read FILE, not " CONFIG_DEFAULT_FILE },
-	{ "help", 'h', NULL, "print this and exit" },
-	{ "version", 'V', NULL, "print the version and exit" },
+	{ "config", 'c', 'c', "FILE", "read FILE, not " CONFIG_DEFAULT_FILE },
+	{ "restore", 0, OPTION_RESTORE, NULL, "put back what a killed freqringd left, and end" },
+	{ "help", 'h', 'h', NULL, "print this and exit" },
+	{ "version", 'V', 'V', NULL, "print the version and exit" },
 };
 #define NB_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -56,7 +61,7 @@ make_tables(struct getopt_tables *t)
 	t->shorts[0] = ':';
 	for (unsigned int i = 0; i < NB_COMMANDS; i++)
 		add_option(t, &n, commands[i].option, commands[i].short_option,
-			commands[i].arg != NULL, commands[i].short_option);
+			commands[i].arg != NULL, commands[i].val);
 	for (unsigned int i = 0; i < CONFIG_NB_SETTINGS; i++)
 		add_option(t, &n, config_settings[i].option, config_settings[i].short_option,
 			true, OPTION_SETTING + (int)i);
@@ -134,6 +139,9 @@ config_parse_args(struct config *c, struct config_args *args, int argc, char **a
 		case 'V':
 			args->version = true;
 			break;
+		case OPTION_RESTORE:
+			args->restore = true;
+			break;
 		case ':':
 			frq_err_set(err, "%.60s: a value is missing", argv[optind - 1]);
 			return false;
@@ -190,5 +198,6 @@ config_print_help(void)
 			printf(" [%s]", s->def);
 		printf("\n");
 	}
-	printf("\nCPUS is a list like 0,2-5.\n");
+	printf("\nCPUS is a list like 0,2-5. The file may also have sections [vm PATTERN], "
+		"with what\na VM may have: see freqringd.conf(5).\n");
 }

@@ -26,35 +26,54 @@ enum config_kind {
 	CONFIG_PATH,	/* char[]: absolute */
 	CONFIG_TEXT,	/* char[] */
 	CONFIG_LIST,	/* char[], may go on in indented lines */
-	CONFIG_COUNT,	/* uint32_t */
+	CONFIG_COUNT,	/* uint32_t: min to max */
+	CONFIG_INT,	/* int: min to max */
+	CONFIG_BOOL,	/* bool: yes or no */
 };
 
-/* One row for each member of struct config. */
+/* One row for each member of struct config and of struct config_vm. */
 struct config_setting {
-	const char *section;
+	const char *section;	/* its first word */
 	const char *key;
-	const char *option;	/* --option */
+	const char *option;	/* --option; NULL: in the file only */
 	int short_option;	/* -o, or 0 */
 	enum config_kind kind;
 	size_t offset;
 	size_t size;		/* room for text, the closing zero included */
+	int64_t min, max;	/* of a number */
 	const char *const *choices;	/* ends with NULL */
 	const char *def;
 	const char *arg;	/* what help calls the value */
 	const char *help;
 };
 
-#define CONFIG_NB_SETTINGS 15u
-extern const struct config_setting config_settings[CONFIG_NB_SETTINGS];
+/* Those of struct config, then those of struct config_vm, which are no options. */
+#define CONFIG_NB_SETTINGS 18u
+#define CONFIG_NB_VM_SETTINGS 4u
+#define CONFIG_NB_ROWS (CONFIG_NB_SETTINGS + CONFIG_NB_VM_SETTINGS)
+#define CONFIG_VM_SECTION "vm"
+extern const struct config_setting config_settings[CONFIG_NB_ROWS];
 
 /** The setting, or NULL. */
 const struct config_setting *config_find(const char *section, const char *key);
 
-/** Take `text` as the value; on failure *err says what is expected and `c` is as it was. */
-bool config_set(struct config *c, const struct config_setting *s, const char *text,
+/**
+ * Take `text` as the value.
+ *
+ * @param base  the struct of which the setting is a member; as it was on failure
+ * @return whether it can be one; if not, *err says what is expected
+ */
+bool config_set(void *base, const struct config_setting *s, const char *text,
 	struct frq_err *err);
 
 void config_defaults(struct config *c);
+
+/**
+ * Begin a section [vm PATTERN], with its defaults.
+ *
+ * @return it, or NULL and what is wrong with the pattern in *err
+ */
+struct config_vm *config_add_vm(struct config *c, const char *pattern, struct frq_err *err);
 
 /**
  * Take an INI file's text.
@@ -75,7 +94,7 @@ int config_parse_file(struct config *c, const char *path, struct frq_err *err);
 /* What the command line asks for beside settings. */
 struct config_args {
 	const char *file;	/* NULL: the default one */
-	bool help, version;
+	bool help, version, restore;
 };
 
 /**

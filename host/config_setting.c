@@ -11,8 +11,11 @@
 
 #include "config_pvt.h"
 
-#define FIELD(member) \
-	.offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
+#define MEMBER(type, member) \
+	.offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define FIELD(member) MEMBER(struct config, member)
+#define VM_FIELD(member) MEMBER(struct config_vm, member)
+#define MAX_MHZ (FRQ_ARG_MAX / 1000)	/* that a request could ask for */
 
 static const char *const backends[] = {
 	[CONFIG_BACKEND_LIBRTE_POWER] = "librte_power",
@@ -20,11 +23,26 @@ static const char *const backends[] = {
 	NULL
 };
 
+static const char *const drifts[] = {
+	[CONFIG_DRIFT_YIELD] = "yield",
+	[CONFIG_DRIFT_ASSERT] = "assert",
+	NULL
+};
+
+static const char *const failsafes[] = {
+	[CONFIG_FAILSAFE_MAX] = "max",
+	[CONFIG_FAILSAFE_HOLD] = "hold",
+	[CONFIG_FAILSAFE_RELEASE] = "release",
+	NULL
+};
+
+static const char *const no_yes[] = { [false] = "no", [true] = "yes", NULL };
+
 static const char *const log_levels[] = {
 	"debug", "info", "notice", "warning", "error", NULL
 };
 
-const struct config_setting config_settings[CONFIG_NB_SETTINGS] = {
+const struct config_setting config_settings[CONFIG_NB_ROWS] = {
 	{ "daemon", "backend", "backend", 0, CONFIG_CHOICE, FIELD(backend),
 	  .choices = backends, .def = "librte_power", .arg = "NAME",
 	  .help = "what sets frequencies: librte_power, or simulated (changes nothing)" },
@@ -54,6 +72,15 @@ const struct config_setting config_settings[CONFIG_NB_SETTINGS] = {
 	{ "daemon", "log_level", "log-level", 0, CONFIG_WORD, FIELD(log_level),
 	  .choices = log_levels, .def = "info", .arg = "LEVEL",
 	  .help = "debug, info, notice, warning or error" },
+	{ "power", "drift", "drift", 0, CONFIG_CHOICE, FIELD(drift),
+	  .choices = drifts, .def = "yield", .arg = "HOW",
+	  .help = "when somebody else sets a CPU: yield to them, or assert what was decided" },
+	{ "power", "write_limit", "write-limit", 0, CONFIG_COUNT, FIELD(write_limit),
+	  .min = 1, .max = 100000, .def = "1000", .arg = "N",
+	  .help = "how often a second a frequency domain is set at most" },
+	{ "power", "failsafe", "failsafe", 0, CONFIG_CHOICE, FIELD(failsafe),
+	  .choices = failsafes, .def = "max", .arg = "WISH",
+	  .help = "where a lease ran out or a guest is in quarantine: max, hold or release" },
 	{ "libvirt", "uri", "connect", 0, CONFIG_TEXT, FIELD(uri),
 	  .def = "qemu:///system", .arg = "URI",
 	  .help = "where libvirt listens, as for virsh" },
@@ -70,14 +97,22 @@ const struct config_setting config_settings[CONFIG_NB_SETTINGS] = {
 	  .def = "*", .arg = "LIST",
 	  .help = "VMs to serve: names, UUIDs or patterns, with commas" },
 	{ "vms", "rate_limit", "rate-limit", 0, CONFIG_COUNT, FIELD(rate_limit),
-	  .def = "0", .arg = "N",
+	  .max = UINT32_MAX, .def = "0", .arg = "N",
 	  .help = "requests a second that a VM may post; 0: any number" },
+	{ CONFIG_VM_SECTION, "min_mhz", .kind = CONFIG_COUNT, VM_FIELD(min_mhz),
+	  .max = MAX_MHZ, .def = "0" },
+	{ CONFIG_VM_SECTION, "max_mhz", .kind = CONFIG_COUNT, VM_FIELD(max_mhz),
+	  .max = MAX_MHZ, .def = "0" },
+	{ CONFIG_VM_SECTION, "turbo", .kind = CONFIG_BOOL, VM_FIELD(turbo),
+	  .choices = no_yes, .def = "yes" },
+	{ CONFIG_VM_SECTION, "priority", .kind = CONFIG_INT, VM_FIELD(priority),
+	  .min = -1000, .max = 1000, .def = "0" },
 };
 
 const struct config_setting *
 config_find(const char *section, const char *key)
 {
-	for (unsigned int i = 0; i < CONFIG_NB_SETTINGS; i++) {
+	for (unsigned int i = 0; i < CONFIG_NB_ROWS; i++) {
 		const struct config_setting *s = &config_settings[i];
 
 		if (strcmp(s->section, section) == 0 && strcmp(s->key, key) == 0)
@@ -103,33 +138,38 @@ find_choice(const struct config_setting *s, const char *text, unsigned int *inde
 	return false;
 }
 
-/* Digits only: strtoul() would take white space and signs, too. */
+/* Digits only: strtol() would take white space and a plus sign, too. */
 static bool
-parse_number(const char *text, unsigned long max, unsigned long *n)
+parse_number(const char *text, int64_t min, int64_t max, int64_t *n)
 {
+	bool minus = min < 0 && *text == '-';
+
 	*n = 0;
+	text += minus;
 	if (*text == '\0')
 		return false;
 	for (; *text != '\0'; text++) {
 		if (*text < '0' || *text > '9')
 			return false;
-		*n = *n * 10 + (unsigned long)(*text - '0');
-		if (*n > max)
+		*n = *n * 10 + (*text - '0');
+		if (*n > (minus ? -min : max))
 			return false;
 	}
-	return true;
+	if (minus)
+		*n = -*n;
+	return *n >= min;
 }
 
 static bool
 set_cpu(int *cpu, const char *text, struct frq_err *err)
 {
-	unsigned long n;
+	int64_t n;
 
 	if (strcmp(text, "auto") == 0) {
 		*cpu = -1;
 		return true;
 	}
-	if (!parse_number(text, FRQ_MAX_CPUS - 1, &n)) {
+	if (!parse_number(text, 0, FRQ_MAX_CPUS - 1, &n)) {
 		frq_err_set(err, "expected a CPU number from 0 to %u, or auto",
 			FRQ_MAX_CPUS - 1);
 		return false;
@@ -164,31 +204,47 @@ set_text(char *field, const struct config_setting *s, const char *text, struct f
 }
 
 static bool
-set_count(uint32_t *field, const char *text, struct frq_err *err)
+set_number(void *field, const struct config_setting *s, const char *text, struct frq_err *err)
 {
-	unsigned long n;
+	int64_t n;
 
-	if (!parse_number(text, UINT32_MAX, &n)) {
-		frq_err_set(err, "expected a number from 0 to %" PRIu32, UINT32_MAX);
+	if (!parse_number(text, s->min, s->max, &n)) {
+		frq_err_set(err, "expected a number from %" PRId64 " to %" PRId64,
+			s->min, s->max);
 		return false;
 	}
-	*field = (uint32_t)n;
+	if (s->kind == CONFIG_INT)
+		*(int *)field = (int)n;
+	else
+		*(uint32_t *)field = (uint32_t)n;
+	return true;
+}
+
+static bool
+set_choice(void *field, const struct config_setting *s, const char *text, struct frq_err *err)
+{
+	unsigned int index;
+
+	if (!find_choice(s, text, &index, err))
+		return false;
+	/* Without a value below zero an enum is an unsigned int. */
+	if (s->kind == CONFIG_CHOICE)
+		*(unsigned int *)field = index;
+	else
+		*(bool *)field = index;
 	return true;
 }
 
 bool
-config_set(struct config *c, const struct config_setting *s, const char *text,
-	struct frq_err *err)
+config_set(void *base, const struct config_setting *s, const char *text, struct frq_err *err)
 {
-	void *field = (char *)c + s->offset;
+	void *field = (char *)base + s->offset;
 	unsigned int index;
 
 	switch (s->kind) {
 	case CONFIG_CHOICE:
-		if (!find_choice(s, text, &index, err))
-			return false;
-		*(enum config_backend *)field = (enum config_backend)index;
-		return true;
+	case CONFIG_BOOL:
+		return set_choice(field, s, text, err);
 	case CONFIG_WORD:
 		return find_choice(s, text, &index, err) && set_text(field, s, text, err);
 	case CONFIG_CPU:
@@ -205,19 +261,50 @@ config_set(struct config *c, const struct config_setting *s, const char *text,
 	case CONFIG_LIST:
 		return set_text(field, s, text, err);
 	case CONFIG_COUNT:
-		return set_count(field, text, err);
+	case CONFIG_INT:
+		return set_number(field, s, text, err);
 	}
 	abort();
+}
+
+static void
+set_defaults(void *base, unsigned int first, unsigned int nb)
+{
+	struct frq_err err;
+
+	for (unsigned int i = first; i < first + nb; i++) {
+		if (!config_set(base, &config_settings[i], config_settings[i].def, &err))
+			abort();
+	}
 }
 
 void
 config_defaults(struct config *c)
 {
-	struct frq_err err;
-
 	memset(c, 0, sizeof(*c));
-	for (unsigned int i = 0; i < CONFIG_NB_SETTINGS; i++) {
-		if (!config_set(c, &config_settings[i], config_settings[i].def, &err))
-			abort();
+	set_defaults(c, 0, CONFIG_NB_SETTINGS);
+}
+
+struct config_vm *
+config_add_vm(struct config *c, const char *pattern, struct frq_err *err)
+{
+	struct config_vm *vm = &c->vm[c->nb_vms];
+
+	if (*pattern == '\0') {
+		frq_err_set(err, "a name, UUID or pattern is missing");
+		return NULL;
 	}
+	if (strlen(pattern) >= sizeof(vm->pattern)) {
+		frq_err_set(err, "expected a pattern of at most %zu characters",
+			sizeof(vm->pattern) - 1);
+		return NULL;
+	}
+	if (c->nb_vms == CONFIG_MAX_VMS) {
+		frq_err_set(err, "more than %u sections [vm PATTERN]", CONFIG_MAX_VMS);
+		return NULL;
+	}
+	snprintf(vm->pattern, sizeof(vm->pattern), "%s", pattern);
+	set_defaults(vm, CONFIG_NB_SETTINGS, CONFIG_NB_VM_SETTINGS);
+	c->nb_vms++;
+	return vm;
 }

@@ -24,7 +24,7 @@ struct daemon {
 	struct control *control;
 
 	struct event_base *base;	/* of the control thread */
-	struct event *on_applier, *on_poller, *on_map, *on_term, *on_int, *on_hup;
+	struct event *on_applier, *on_poller, *on_map, *on_term, *on_int, *on_hup, *on_check;
 	int state_fd;			/* the locked state folder */
 	int applier_fd, poller_fd, map_fd;	/* eventfds that wake the control thread */
 	struct vm_map *new_map;		/* the libvirt thread stores, the control thread takes */

@@ -23,14 +23,24 @@
 #include <rte_cycles.h>
 #include <rte_launch.h>
 
+#include "crash.h"
 #include "daemon.h"
 #include "eal.h"
 #include "log.h"
+#include "operator.h"
+#include "restore.h"
 #include "sigbus.h"
 #include "status.h"
+#include "verify.h"
+
+#define CHECK_CPUS_S 1	/* how often the CPUs' files are compared with what was set */
 
 static const struct rpc_method methods[] = {
+	{ "events", false, events_run },
+	{ "set_channel_status", true, set_channel_status_run },
+	{ "set_cpu_freq", true, set_cpu_freq_run },
 	{ "status", false, status_run },
+	{ "verify", false, verify_run },
 	{ "version", false, version_run },
 	{ NULL, false, NULL },
 };
@@ -79,6 +89,16 @@ on_map(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_check(evutil_socket_t fd, short what, void *arg)
+{
+	const struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	applier_check_cpus(d->applier);
+}
+
+static void
 on_stop_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -117,6 +137,15 @@ watch_signal(struct daemon *d, int sig, struct event **ev)
 }
 
 static int
+watch_cpus(struct daemon *d)
+{
+	const struct timeval every = { .tv_sec = CHECK_CPUS_S };
+
+	d->on_check = event_new(d->base, -1, EV_PERSIST, on_check, d);
+	return d->on_check != NULL && event_add(d->on_check, &every) == 0 ? 0 : -ENOMEM;
+}
+
+static int
 start_events(struct daemon *d, struct frq_err *err)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -127,7 +156,8 @@ start_events(struct daemon *d, struct frq_err *err)
 	    watch_fd(d, &d->map_fd, &d->on_map, on_map) == 0 &&
 	    watch_signal(d, SIGTERM, &d->on_term) == 0 &&
 	    watch_signal(d, SIGINT, &d->on_int) == 0 &&
-	    watch_signal(d, SIGHUP, &d->on_hup) == 0)
+	    watch_signal(d, SIGHUP, &d->on_hup) == 0 &&
+	    watch_cpus(d) == 0)
 		return 0;
 	frq_err_set(err, "the event loop cannot be set up: %s", strerror(errno));
 	return -ENOMEM;
@@ -138,6 +168,7 @@ stop_events(struct daemon *d)
 {
 	struct event *events[] = {
 		d->on_applier, d->on_poller, d->on_map, d->on_term, d->on_int, d->on_hup,
+		d->on_check,
 	};
 	int fds[] = { d->applier_fd, d->poller_fd, d->map_fd };
 
@@ -157,11 +188,21 @@ stop_events(struct daemon *d)
 static int
 start_power(struct daemon *d, struct frq_err *err)
 {
+	const struct power_config c = {
+		.managed = d->config.managed_cpus,
+		.state_dir = d->config.state_dir,
+		.yield = d->config.drift == CONFIG_DRIFT_YIELD,
+	};
+	int ret;
+
 	d->power = d->config.backend == CONFIG_BACKEND_SIMULATED ? &power_simulated :
 		&power_librte;
 	if (d->power->simulated)
 		FRQ_LOG(WARNING, "backend simulated: frequencies are only pretended, nothing is set");
-	return d->power->probe(&d->config.managed_cpus, err);
+	ret = d->power->start(&c, err);
+	if (ret == 0)
+		crash_install(d->power->abandon);
+	return ret;
 }
 
 static void *
@@ -177,6 +218,9 @@ start_applier(struct daemon *d, struct frq_err *err)
 	const struct applier_config c = {
 		.power = d->power,
 		.managed = d->config.managed_cpus,
+		.yield = d->config.drift == CONFIG_DRIFT_YIELD,
+		.write_limit = d->config.write_limit,
+		.failsafe = d->config.failsafe,
 		.spin = d->config.applier_cpu != d->config.poller_cpu,
 		.done_fd = d->applier_fd,
 	};
@@ -354,6 +398,18 @@ stop(struct daemon *d)
 		(void)close(d->state_fd);
 }
 
+/* freqringd --restore */
+static int
+restore(const struct config *c)
+{
+	struct frq_err err;
+
+	if (restore_run(c->state_dir, c->drift == CONFIG_DRIFT_YIELD, &err) == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "freqringd: %s\n", err.text);
+	return EXIT_FAILURE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -367,6 +423,8 @@ main(int argc, char **argv)
 	ret = config_load(&d.config, argc, argv);
 	if (ret != 0)
 		return ret < 0 ? 2 : EXIT_SUCCESS;
+	if (d.config.restore)
+		return restore(&d.config);
 	(void)clock_gettime(CLOCK_MONOTONIC, &d.started);
 	ret = start(&d, &err);
 	if (ret == 0) {

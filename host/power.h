@@ -2,37 +2,95 @@
 /*
  * power.h - the ways to set the frequency of a pCPU
  *
- * Only the applier's thread calls these, but for probe, which runs once
- * before it starts, and get, which any thread may call. Frequencies are indices into the CPU's table, highest
- * first, as in librte_power.
+ * Calls are by CPU; of CPUs that share a cpufreq policy only one is ever
+ * named (the lowest managed one, see group). Frequencies are indices into the
+ * CPU's table, highest first, as in librte_power.
+ *
+ * Only the applier's thread calls these, but for: start and group, before it
+ * runs; look and get, on any thread; abandon, in a signal handler.
  */
 #ifndef FRQ_POWER_H
 #define FRQ_POWER_H
 
 #include <stdbool.h>
 
+#include "arbiter.h"
 #include "cpuset.h"
 #include "region.h"
+
+struct power_config {
+	struct cpuset managed;
+	const char *state_dir;	/* for the journal of what has to be put back */
+	bool yield;		/* a governor that somebody else chose is left in place */
+};
+
+/* What a CPU offers; constant. */
+struct power_cpu {
+	struct freq_table table;
+	char driver[24];	/* scaling_driver */
+	uint32_t latency_ns;	/* cpuinfo_transition_latency, 0: unknown */
+};
+
+/* What is in force on a CPU, as its sysfs files say. */
+struct power_look {
+	char governor[24];
+	bool ours;		/* it is the governor under which we set frequencies */
+	uint32_t khz;		/* as it was set last by whomever, 0: unknown */
+	struct freq_limits limits;	/* that others set */
+};
 
 struct power_ops {
 	const char *name;	/* as the configuration spells it */
 	bool simulated;		/* sets nothing: a stand-in for machines without cpufreq */
 
 	/** Can the managed CPUs be driven at all? 0 or a negative errno and *err. */
-	int (*probe)(const struct cpuset *managed, struct frq_err *err);
+	int (*start)(const struct power_config *c, struct frq_err *err);
 	/**
-	 * Make the table of a CPU known. May touch the CPU, and puts it back.
-	 * @return 0; -ENODEV no cpufreq there; -ENXIO the CPU is offline
+	 * Who else changes when this CPU is set.
+	 * @param[out] policy  the managed CPUs that share its cpufreq policy, with it
+	 * @param[out] clock  the managed CPUs that share its clock: the policy's,
+	 *	and those that the firmware or a common core ties to it
 	 */
-	int (*table)(unsigned int cpu, struct freq_table *t, struct frq_err *err);
-	/** Take the CPU over: its governor becomes ours. 0 or a negative errno. */
+	void (*group)(unsigned int cpu, struct cpuset *policy, struct cpuset *clock);
+	/**
+	 * Make known what a CPU offers. May touch the CPU, and puts it back.
+	 * @return 0; -ENODEV no cpufreq there; -ENXIO the CPU is offline; -EBUSY
+	 *	try again; another negative errno and *err
+	 */
+	int (*learn)(unsigned int cpu, struct power_cpu *p, struct frq_err *err);
+	/** Whether a daemon before this one took the CPU and did not give it back. */
+	bool (*held)(unsigned int cpu);
+	/**
+	 * Take the CPU over: what it was set to goes to the journal, unless that
+	 * has it already (held), its governor becomes ours.
+	 * @return 0; -EBUSY try again; -ENXIO offline; another negative errno
+	 */
 	int (*take)(unsigned int cpu, struct frq_err *err);
-	/** Set a frequency; the CPU is taken. 0 or a negative errno. */
+	/** Set a frequency; the CPU is taken. What came of it says check. */
 	int (*set)(unsigned int cpu, unsigned int index, struct frq_err *err);
-	/** Give the CPU back as it was when it was taken. */
-	void (*give_back)(unsigned int cpu);
-	/** kHz now, 0: unknown */
+	/**
+	 * Read back: is that index in force? The CPU is taken.
+	 * @return 0; -ESTALE another frequency or governor is; -ENXIO offline;
+	 *	another negative errno
+	 */
+	int (*check)(unsigned int cpu, unsigned int index);
+	/**
+	 * Set governor and frequency past the library and its cache, which is
+	 * brought in step. The CPU is taken.
+	 * @return 0, or the kernel's refusal: -EBUSY, -EINVAL, ...
+	 */
+	int (*force)(unsigned int cpu, unsigned int index, struct frq_err *err);
+	/**
+	 * Give the CPU back as it was, taken or held; the journal forgets it.
+	 * @return 0; -EBUSY or -ENXIO: it stays taken, try again
+	 */
+	int (*give_back)(unsigned int cpu, struct frq_err *err);
+	/** What its files say now. 0; -ENXIO offline; another negative errno. */
+	int (*look)(unsigned int cpu, struct power_look *l);
+	/** kHz that it runs at now, as far as the kernel knows; 0: unknown */
 	uint32_t (*get)(unsigned int cpu);
+	/** Put back whatever is taken, with write(2) alone: the process is dying. */
+	void (*abandon)(void);
 };
 
 extern const struct power_ops power_librte;

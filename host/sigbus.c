@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "crash.h"
 #include "sigbus.h"
 #include "vm.h"
 
@@ -24,6 +25,7 @@ on_sigbus(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (info->si_code <= 0) {
 		/* Somebody sent it: there is no access to repeat. */
+		crash_abandon();
 		(void)signal(sig, SIG_DFL);
 		(void)raise(sig);
 		return;
@@ -41,6 +43,7 @@ on_sigbus(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	/* Not ours: the access is repeated and has its usual end. */
+	crash_abandon();
 	(void)signal(sig, SIG_DFL);
 }
 

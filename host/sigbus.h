@@ -6,7 +6,7 @@
  * it is mapped; the next access raises SIGBUS. The handler puts zeroed
  * private memory where the region was, which reads as "no request", and
  * sets the flag that was registered with it. A SIGBUS from anywhere else
- * ends the program as it would have without us.
+ * ends the program as it would have without us, after crash_abandon().
  */
 #ifndef FRQ_SIGBUS_H
 #define FRQ_SIGBUS_H

@@ -50,7 +50,7 @@ static bool
 is_refusal(enum frq_reason reason)
 {
 	return reason != FRQ_REASON_OK && reason != FRQ_REASON_ARBITRATED &&
-		reason != FRQ_REASON_LIMITED;
+		reason != FRQ_REASON_LIMITED && reason != FRQ_REASON_MANUAL;
 }
 
 /*

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon.h"
+#include "events.h"
 #include "status.h"
 
 static json_t *
@@ -47,14 +51,180 @@ applier_status(const struct daemon *d)
 	struct applier_stats st;
 
 	applier_get_stats(d->applier, &st);
-	return json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"cpu", d->config.applier_cpu,
 		"shares_poller_cpu", d->config.applier_cpu == d->config.poller_cpu,
 		"wakeups", (json_int_t)st.wakeups,
-		"decisions", (json_int_t)st.decisions,
-		"writes", (json_int_t)st.writes,
-		"write_errors", (json_int_t)st.write_errors,
+		"decisions", (json_int_t)st.domains.decisions,
+		"writes", (json_int_t)st.domains.writes,
+		"write_errors", (json_int_t)st.domains.write_errors,
+		"retries", (json_int_t)st.domains.retries,
+		"drifts", (json_int_t)st.domains.drifts,
+		"deferred", (json_int_t)st.domains.deferred,
 		"leases_expired", (json_int_t)st.leases_expired);
+}
+
+/* ---- CPUs ----------------------------------------------------------------- */
+
+static const char *const control_name[CPU_CONTROL_COUNT] = {
+	[CPU_FREE] = "free",
+	[CPU_OURS] = "ours",
+	[CPU_FOREIGN_GOVERNOR] = "foreign governor",
+	[CPU_FOREIGN_FREQUENCY] = "foreign frequency",
+	[CPU_OFFLINE] = "offline",
+	[CPU_HELD] = "held",
+};
+
+/* The first two as the configuration spells them. */
+static const char *const bound_name[BOUND_COUNT] = {
+	[BOUND_RULE_MIN] = "min_mhz",
+	[BOUND_RULE_MAX] = "max_mhz",
+	[BOUND_RULE_TURBO] = "turbo rule",
+	[BOUND_FLOOR] = "floor",
+	[BOUND_CEILING] = "ceiling",
+};
+
+const char *
+cpu_control_name(enum cpu_control control)
+{
+	return control_name[control];
+}
+
+static void
+say_problem(enum frq_reason problem, char *text, size_t size)
+{
+	const char *words = "the kernel does not do what it is told";
+
+	if (problem == FRQ_REASON_OK)
+		words = "";
+	else if (problem == FRQ_REASON_OFFLINE)
+		words = "it is offline";
+	else if (problem == FRQ_REASON_NO_CPUFREQ)
+		words = "it has no cpufreq that could be used";
+	else if (problem == FRQ_REASON_FOREIGN)
+		words = "somebody else set it, and it is not ours again yet";
+	(void)snprintf(text, size, "%s", words);
+}
+
+void
+cpu_trouble(const struct domain_cpu_stats *st, const struct power_look *l,
+	char *text, size_t size)
+{
+	size_t used;
+
+	switch (st->control) {
+	case CPU_FOREIGN_GOVERNOR:
+		(void)snprintf(text, size, "somebody else chose the governor %s, and is let",
+			l->governor[0] != '\0' ? l->governor : "(unknown)");
+		break;
+	case CPU_FOREIGN_FREQUENCY:
+		(void)snprintf(text, size, "somebody else set %" PRIu32
+			" MHz, and is let until something else is asked for", (l->khz + 500) / 1000);
+		break;
+	case CPU_OFFLINE:
+		say_problem(FRQ_REASON_OFFLINE, text, size);
+		break;
+	case CPU_HELD:
+		(void)snprintf(text, size, "an earlier freqringd set it and was killed; %s",
+			st->problem == FRQ_REASON_OK ? "it is not known yet who votes" :
+			"it cannot be put back, which is tried again");
+		break;
+	default:
+		say_problem(st->problem, text, size);
+	}
+	used = strlen(text);
+	if (used != 0 && st->decided_khz != 0)
+		(void)snprintf(text + used, size - used, "; wanted: %" PRIu32 " MHz",
+			(st->decided_khz + 500) / 1000);
+}
+
+/* The vote that decided, or null: an operator did, or nobody. */
+static json_t *
+winner(const struct daemon *d, const struct domain_cpu_stats *st)
+{
+	const char *name = st->winner != NULL ? vms_name(d->vms, st->winner->vm) : NULL;
+
+	return name == NULL ? json_null() :
+		json_pack("{s:s, s:i}", "vm", name, "vcpu", (int)st->winner->number);
+}
+
+/* What was decided, why, and what came of it. */
+static json_t *
+decision_status(const struct daemon *d, const struct domain_cpu_stats *st,
+	const struct power_look *l)
+{
+	bool asked = st->control != CPU_FREE || st->problem != FRQ_REASON_OK;
+	bool in_force = st->control == CPU_OURS && st->problem == FRQ_REASON_OK &&
+		st->applied_khz != 0;
+	uint32_t wanted_khz = asked ? st->decided_khz : 0;
+	char trouble[200];
+
+	cpu_trouble(st, l, trouble, sizeof(trouble));
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:b, s:s?, s:s, s:s, s:s}",
+		"decided_khz", (json_int_t)(in_force ? wanted_khz : 0),
+		"wanted_khz", (json_int_t)wanted_khz,
+		"applied_khz", (json_int_t)st->applied_khz,
+		"readback_khz", (json_int_t)l->khz,
+		"winner", wanted_khz != 0 ? winner(d, st) : json_null(),
+		"manual", wanted_khz != 0 && st->manual,
+		"bound", wanted_khz != 0 ? bound_name[st->bound] : NULL,
+		"control", control_name[st->control],
+		"problem", vms_reason_name(st->problem),
+		"trouble", trouble);
+}
+
+static json_t *
+counters_status(const struct domain_cpu_stats *st)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}",
+		"writes", (json_int_t)st->writes,
+		"write_errors", (json_int_t)st->write_errors,
+		"retries", (json_int_t)st->retries,
+		"drifts", (json_int_t)st->drifts);
+}
+
+/* What it is, and what its files say. */
+static json_t *
+hardware_status(const struct domain_cpu_stats *st, const struct power_look *l)
+{
+	const struct freq_table *t = &st->info.table;
+
+	return json_pack("{s:i, s:i, s:s, s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:I}",
+		"policy", (int)st->policy,
+		"domain", (int)st->domain,
+		"driver", st->info.driver,
+		"governor", l->governor,
+		"nb_freqs", (int)t->nb,
+		"min_khz", (json_int_t)(t->nb != 0 ? t->khz[t->nb - 1] : 0),
+		"max_khz", (json_int_t)(t->nb != 0 ? t->khz[0] : 0),
+		"turbo_available", (int)t->turbo,
+		"floor_khz", (json_int_t)l->limits.floor_khz,
+		"ceiling_khz", (json_int_t)(l->limits.ceiling_khz != UINT32_MAX ?
+			l->limits.ceiling_khz : 0),
+		"latency_ns", (json_int_t)st->info.latency_ns);
+}
+
+static json_t *
+cpu_status(const struct daemon *d, unsigned int number)
+{
+	struct domain_cpu_stats st;
+	struct power_look l;
+	json_t *cpu;
+
+	applier_get_cpu(d->applier, number, &st);
+	if (d->power->look(st.policy, &l) != 0)
+		l = (struct power_look){ .limits = st.limits };
+	cpu = json_pack("{s:i, s:s, s:I, s:o}",
+		"cpu", (int)number,
+		"backend", d->power->name,
+		"khz", (json_int_t)d->power->get(st.policy),
+		"votes", vms_votes(d->vms, number));
+	if (json_object_update_new(cpu, hardware_status(&st, &l)) == 0 &&
+	    json_object_update_new(cpu, decision_status(d, &st, &l)) == 0 &&
+	    json_object_update_new(cpu, counters_status(&st)) == 0)
+		return cpu;
+	json_decref(cpu);
+	return NULL;
 }
 
 static json_t *
@@ -62,26 +232,12 @@ cpus_status(const struct daemon *d)
 {
 	json_t *cpus = json_array();
 
-	CPUSET_FOREACH(cpu, &d->config.managed_cpus) {
-		struct applier_cpu_stats st;
-
-		applier_get_cpu(d->applier, cpu, &st);
-		(void)json_array_append_new(cpus, json_pack(
-			"{s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:b, s:I, s:I, s:o}",
-			"cpu", (int)cpu,
-			"backend", d->power->name,
-			"khz", (json_int_t)d->power->get(cpu),
-			"decided_khz", (json_int_t)st.decided_khz,
-			"nb_freqs", (int)st.nb_freqs,
-			"min_khz", (json_int_t)st.min_khz,
-			"max_khz", (json_int_t)st.max_khz,
-			"turbo_available", (int)st.turbo_available,
-			"writes", (json_int_t)st.writes,
-			"write_errors", (json_int_t)st.write_errors,
-			"votes", vms_votes(d->vms, cpu)));
-	}
+	CPUSET_FOREACH(cpu, &d->config.managed_cpus)
+		(void)json_array_append_new(cpus, cpu_status(d, cpu));
 	return cpus;
 }
+
+/* ---- the methods ----------------------------------------------------------- */
 
 json_t *
 version_run(struct rpc_call *call)
@@ -115,4 +271,52 @@ status_run(struct rpc_call *call)
 		return NULL;
 	}
 	return status;
+}
+
+/* ISO 8601 */
+static void
+format_time(int64_t ms, char text[32])
+{
+	time_t s = (time_t)(ms / 1000);
+	struct tm tm;
+	size_t n = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", gmtime_r(&s, &tm));
+
+	(void)snprintf(text + n, 32 - n, ".%03dZ", (int)(ms % 1000));
+}
+
+static json_t *
+event_status(const struct event_record *e)
+{
+	/* It quotes what others wrote, which need not be UTF-8. */
+	json_t *text = json_string(e->text);
+	char time[32];
+
+	format_time(e->time_ms, time);
+	return json_pack("{s:I, s:s, s:s, s:o}", "number", (json_int_t)e->number,
+		"time", time, "kind", event_kind_name(e->kind),
+		"text", text != NULL ? text : json_string("(not UTF-8)"));
+}
+
+json_t *
+events_run(struct rpc_call *call)
+{
+	uint64_t number, last = event_last(), lost = 0;
+	json_int_t since = 0;
+	json_error_t why;
+	struct event_record e;
+	json_t *events;
+
+	if (call->params != NULL && (json_unpack_ex(call->params, &why, 0, "{s?I!}", "since",
+	    &since) != 0 || since < 0)) {
+		call->code = RPC_INVALID_PARAMS;
+		frq_err_set(&call->err, "expected no parameter but \"since\": the number of an event");
+		return NULL;
+	}
+	events = json_array();
+	for (number = (uint64_t)since; event_next(number, &e); number = last = e.number) {
+		lost += e.number - number - 1;
+		(void)json_array_append_new(events, event_status(&e));
+	}
+	return json_pack("{s:I, s:I, s:o}", "last", (json_int_t)last,
+		"lost", (json_int_t)lost, "events", events);
 }

@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* status.h - the control socket's methods that only read */
+/* status.h - the control socket's methods that only read, and the words they use */
 #ifndef FRQ_STATUS_H
 #define FRQ_STATUS_H
 
 #include "control.h"
+#include "domain.h"
 
 /* rpc_call.arg is the daemon (daemon.h). */
 json_t *status_run(struct rpc_call *call);
 json_t *version_run(struct rpc_call *call);
+
+/** {"since": N}: what happened after event N, or all that is kept. */
+json_t *events_run(struct rpc_call *call);
+
+/** "free", "ours", "foreign governor", ... */
+const char *cpu_control_name(enum cpu_control control);
+
+/**
+ * What keeps a CPU from being as decided, in plain words; empty where nothing does.
+ *
+ * @param l  zero where its files cannot be read
+ */
+void cpu_trouble(const struct domain_cpu_stats *st, const struct power_look *l,
+	char *text, size_t size);
 
 #endif /* FRQ_STATUS_H */

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arbiter.h"
 #include "cpuset.h"
 #include "freqring_abi.h"
 #include "region.h"
@@ -61,6 +62,7 @@ struct channel {
 		const struct cpuset *cpus;	/* that it votes on, part of the map */
 		unsigned int nb_cpus;		/* 0: none, standing says why */
 		enum frq_reason standing;	/* why it has no vote; OK: it has one */
+		struct vote_rule rule;
 		struct wish wish;		/* in force: as asked, or the fail-safe */
 		uint64_t applied, now, wish_khz, lease_left_ms;
 		enum frq_reason told;		/* the refusal that is no news; OK: any is */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,17 +387,27 @@ place_vcpu(const struct cpuset *managed, const struct vm_map_vm *m, unsigned int
 	return FRQ_REASON_OK;
 }
 
+static bool
+is_disabled(const struct entry *e, unsigned int n)
+{
+	return (e->disabled[n / 64] >> n % 64 & 1) != 0;
+}
+
 static struct applier_map_vm *
-place_vm(const struct vms *v, struct vm *vm, const struct vm_map_vm *m)
+place_vm(const struct vms *v, const struct entry *e, const struct vm_map_vm *m)
 {
 	struct applier_map_vm *am = calloc(1, sizeof(*am));
 
 	if (am == NULL)
 		return NULL;
-	am->vm = vm;
-	for (unsigned int n = 0; n < vm->nb_channels; n++)
+	am->vm = e->vm;
+	am->rule = config_rule(v->c.config, m->name, m->uuid_text);
+	for (unsigned int n = 0; n < e->vm->nb_channels; n++) {
 		am->vcpu[n].standing = place_vcpu(&v->c.config->managed_cpus, m, n,
 			&am->vcpu[n].cpus);
+		if (am->vcpu[n].standing == FRQ_REASON_OK && is_disabled(e, n))
+			am->vcpu[n].standing = FRQ_REASON_DISABLED;
+	}
 	return am;
 }
 
@@ -410,15 +421,16 @@ hand_over_map(struct vms *v)
 		return;
 	}
 	am->generation = ++v->generation;
+	memcpy(am->manual, v->manual, sizeof(am->manual));
 	for (unsigned int i = 0; i < v->nb_entries; i++) {
-		struct vm *vm = v->entry[i]->vm;
-		const struct vm_map_vm *m = vm_map_find(v->map, v->entry[i]->uuid);
+		const struct entry *e = v->entry[i];
+		const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
 
-		if (vm == NULL || m == NULL)
+		if (e->vm == NULL || m == NULL)
 			continue;
-		am->vm[am->nb_vms] = place_vm(v, vm, m);
+		am->vm[am->nb_vms] = place_vm(v, e, m);
 		if (am->vm[am->nb_vms] == NULL) {
-			FRQ_LOG(ERR, "VM %s: no memory for its votes", v->entry[i]->name);
+			FRQ_LOG(ERR, "VM %s: no memory for its votes", e->name);
 			continue;
 		}
 		am->nb_vms++;
@@ -503,6 +515,60 @@ vms_quarantined(struct vms *v)
 		FRQ_LOG(WARNING, "VM %s: %s", e->name, e->problem);
 	}
 	hand_over_map(v);
+}
+
+/* ---- the operator's word ------------------------------------------------- */
+
+int
+vms_set_cpu(struct vms *v, unsigned int cpu, uint8_t op, uint32_t khz, struct frq_err *err)
+{
+	struct domain_cpu_stats st;
+	enum frq_reason reason;
+	struct wish w;
+
+	if (!cpuset_has(&v->c.config->managed_cpus, cpu)) {
+		frq_err_set(err, "CPU %u is not managed (managed_cpus)", cpu);
+		return -EINVAL;
+	}
+	applier_get_cpu(v->c.applier, cpu, &st);
+	w = v->manual[cpu];
+	/* Where nobody voted yet its table is not known, and zero: anything goes. */
+	reason = wish_fold(&w, op, khz, &st.info.table);
+	if (reason == FRQ_REASON_NO_CPUFREQ) {
+		frq_err_set(err, "CPU %u: its frequencies are not known before it is set once: min, max or MHz", cpu);
+		return -EINVAL;
+	}
+	if (reason != FRQ_REASON_OK) {
+		frq_err_set(err, "CPU %u: %" PRIu32 " kHz is not within %" PRIu32 " to %" PRIu32, cpu, khz,
+			st.info.table.nb != 0 ? st.info.table.khz[st.info.table.nb - 1] : 1,
+			st.info.table.nb != 0 ? st.info.table.khz[0] : FRQ_ARG_MAX);
+		return -EINVAL;
+	}
+	v->manual[cpu] = w;
+	hand_over_map(v);
+	return 0;
+}
+
+int
+vms_enable_channel(struct vms *v, const char *name, unsigned int vcpu, bool enabled,
+	struct frq_err *err)
+{
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		struct entry *e = v->entry[i];
+		uint64_t bit = vcpu == FRQ_ALL_VCPUS ? UINT64_MAX : UINT64_C(1) << vcpu % 64;
+
+		if (strcmp(e->name, name) != 0)
+			continue;
+		for (unsigned int w = 0; w < FRQ_MAX_CHANNELS / 64; w++) {
+			if (vcpu != FRQ_ALL_VCPUS && vcpu / 64 != w)
+				continue;
+			e->disabled[w] = enabled ? e->disabled[w] & ~bit : e->disabled[w] | bit;
+		}
+		hand_over_map(v);
+		return 0;
+	}
+	frq_err_set(err, "no VM %.64s with a device of ours is known", name);
+	return -ENOENT;
 }
 
 /* ---- made and freed ------------------------------------------------------ */

@@ -33,6 +33,30 @@ struct vms *vms_create(const struct vms_config *c, struct frq_err *err);
 /** Follow a new map; takes it over. */
 void vms_follow(struct vms *v, struct vm_map *map);
 
+/* ---- the operator's word; it ends with the daemon ------------------------- */
+
+/**
+ * Fold a request of the operator's into the manual setting of a managed CPU:
+ * it decides the CPU's domain, whatever VMs ask for, until it is released.
+ *
+ * @param op  FRQ_OP_UP, _DOWN, _MIN, _MAX, _SET or _RELEASE
+ * @param khz  of _SET, otherwise 0
+ * @return 0, or -EINVAL with *err
+ */
+int vms_set_cpu(struct vms *v, unsigned int cpu, uint8_t op, uint32_t khz, struct frq_err *err);
+
+/**
+ * Withdraw the vote of a vCPU, or of all, or give it back.
+ *
+ * @param name  of a VM that is known
+ * @param vcpu  its number, or FRQ_ALL_VCPUS
+ * @return 0, or -ENOENT with *err
+ */
+int vms_enable_channel(struct vms *v, const char *name, unsigned int vcpu, bool enabled,
+	struct frq_err *err);
+
+#define FRQ_ALL_VCPUS UINT_MAX
+
 /** The applier has a new map in force: free what is not used any more. */
 void vms_applier_done(struct vms *v);
 
@@ -49,5 +73,9 @@ void vms_free(struct vms *v);
 json_t *vms_status(const struct vms *v);
 /** The votes on a CPU, for status. */
 json_t *vms_votes(const struct vms *v, unsigned int cpu);
+/** The name of a VM that is served; NULL: it is not any more. */
+const char *vms_name(const struct vms *v, const struct vm *vm);
+/** A reason as status spells it: "ok", "unpinned", ... */
+const char *vms_reason_name(enum frq_reason reason);
 
 #endif /* FRQ_VMS_H */

@@ -16,6 +16,7 @@ struct entry {
 	char problem[768];	/* why it is not served, or was quarantined */
 	unsigned int nb_quarantined;	/* channels, as last reported */
 	bool truncated;			/* the file was, and that is reported */
+	uint64_t disabled[FRQ_MAX_CHANNELS / 64];	/* vCPUs, by an operator */
 	pid_t qemu_pid;		/* of the machine that is served */
 	struct vm *vm;		/* NULL: not served */
 };
@@ -28,6 +29,7 @@ struct vms {
 	unsigned int nb_entries;
 	struct entry **entry;
 	struct vm *retired;	/* not served, but the applier may still look */
+	struct wish manual[FRQ_MAX_CPUS];	/* an operator's settings */
 };
 
 #endif /* FRQ_VMS_PVT_H */

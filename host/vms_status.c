@@ -21,6 +21,9 @@ static const char *const reason_name[FRQ_REASON_COUNT] = {
 	[FRQ_REASON_LEASE_EXPIRED] = "lease_expired",
 	[FRQ_REASON_QUARANTINED] = "quarantined",
 	[FRQ_REASON_PAUSED] = "paused",
+	[FRQ_REASON_FOREIGN] = "foreign",
+	[FRQ_REASON_DISABLED] = "disabled",
+	[FRQ_REASON_MANUAL] = "manual",
 };
 
 static const char *const wish_name[] = { "none", "min", "max", "kHz" };
@@ -146,14 +149,31 @@ vms_votes(const struct vms *v, unsigned int cpu)
 		for (unsigned int n = 0; n < e->vm->nb_channels; n++) {
 			const struct channel *ch = &e->vm->ch[n];
 			struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
+			struct frq_now now = frq_now_unpack(counter_get(&ch->a.now));
 
-			if (!cpuset_has(&m->vcpu[n].pcpus, cpu) || applied.wish == FRQ_WISH_NONE ||
-			    applied.granted_khz == 0)
+			/* Without standing it votes on no CPU, wherever it is pinned. */
+			if (applied.wish == FRQ_WISH_NONE || now.nb_pcpus == 0 ||
+			    !cpuset_has(&m->vcpu[n].pcpus, cpu))
 				continue;
-			(void)json_array_append_new(votes, json_pack("{s:s, s:i, s:I}",
-				"vm", e->name, "vcpu", (int)n,
+			(void)json_array_append_new(votes, json_pack("{s:s, s:i, s:s, s:I}",
+				"vm", e->name, "vcpu", (int)n, "wish", wish_name[applied.wish],
 				"khz", (json_int_t)counter_get(&ch->a.wish_khz)));
 		}
 	}
 	return votes;
+}
+
+const char *
+vms_name(const struct vms *v, const struct vm *vm)
+{
+	for (unsigned int i = 0; i < v->nb_entries; i++)
+		if (v->entry[i]->vm == vm)
+			return v->entry[i]->name;
+	return NULL;
+}
+
+const char *
+vms_reason_name(enum frq_reason reason)
+{
+	return reason_name[reason];
 }

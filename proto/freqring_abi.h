@@ -234,11 +234,14 @@ enum frq_reason {
 	FRQ_REASON_OFFLINE = 10,	/* the pCPU is offline */
 	FRQ_REASON_FAILED = 11,		/* the host's kernel refused the write */
 	FRQ_REASON_ARBITRATED = 12,	/* another vote decided (not a refusal) */
-	FRQ_REASON_LIMITED = 13,	/* ends below its kHz: no turbo, lower table (not a refusal) */
+	FRQ_REASON_LIMITED = 13,	/* a rule, a limit or the table is in the way (not a refusal) */
 	FRQ_REASON_LEASE_EXPIRED = 14,	/* the lease ran out: fail-safe in force */
 	FRQ_REASON_QUARANTINED = 15,	/* this channel is not listened to, or its VM not served */
 	FRQ_REASON_PAUSED = 16,		/* the VM is not running */
-	FRQ_REASON_COUNT = 17,
+	FRQ_REASON_FOREIGN = 17,	/* somebody else on the host set the pCPU, and is let */
+	FRQ_REASON_DISABLED = 18,	/* an operator disabled the channel */
+	FRQ_REASON_MANUAL = 19,		/* an operator set the pCPU (not a refusal) */
+	FRQ_REASON_COUNT = 20,
 };
 
 /* What a vCPU wants. */

@@ -157,6 +157,7 @@ is_refusal(unsigned int reason)
 	case FRQ_REASON_OK:
 	case FRQ_REASON_ARBITRATED:
 	case FRQ_REASON_LIMITED:
+	case FRQ_REASON_MANUAL:
 		return false;
 	default:
 		return true;

@@ -7,6 +7,7 @@
 #ifndef FRQ_CLI_H
 #define FRQ_CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 /* Exit statuses. */
@@ -19,6 +20,7 @@ enum cli_status {
 struct cli {
 	const char *socket;
 	bool json;
+	json_int_t since;	/* of events */
 };
 
 struct cli_command {
@@ -35,6 +37,7 @@ struct cli_option {
 	int letter;
 	const char *arg;	/* NULL: takes none */
 	const char *help;
+	const char *command;	/* the only one it goes with; NULL: any */
 };
 
 extern const struct cli_command cli_commands[];	/* ends with name == NULL */
@@ -46,11 +49,17 @@ const struct cli_command *cli_find(const char *name);
 /** To stderr, after the program's name. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** The result, a new reference; NULL: it failed, and stderr says why. */
+json_t *cli_call(const struct cli *cli, const char *method, json_t *params);
+void cli_print_json(const json_t *json);
+
 void cli_print_help(void);
 void cli_print_command_help(const struct cli_command *cmd);
 
+enum cli_status cmd_events(const struct cli *cli, int argc, char **argv);
 enum cli_status cmd_help(const struct cli *cli, int argc, char **argv);
 enum cli_status cmd_status(const struct cli *cli, int argc, char **argv);
+enum cli_status cmd_verify(const struct cli *cli, int argc, char **argv);
 enum cli_status cmd_version(const struct cli *cli, int argc, char **argv);
 
 #endif /* FRQ_CLI_H */

@@ -4,13 +4,16 @@
 
 #include "cli.h"
 
+/* Those of one command, or all. */
 static void
-print_options(void)
+print_options(const char *command)
 {
 	printf("\nOptions, before or after the command:\n");
 	for (const struct cli_option *o = cli_options; o->name != NULL; o++) {
 		char left[40], letter[5] = "    ";
 
+		if (command != NULL && o->command != NULL && strcmp(o->command, command) != 0)
+			continue;
 		if (o->letter < 256)
 			snprintf(letter, sizeof(letter), "-%c, ", o->letter);
 		snprintf(left, sizeof(left), "%s--%s %s", letter, o->name,
@@ -31,8 +34,8 @@ cli_print_help(void)
 		snprintf(left, sizeof(left), "%s %s", cmd->name, cmd->args);
 		printf("  %-22s %s\n", left, cmd->help);
 	}
-	print_options();
-	printf("\nExit status: 0 done, 1 failed, 2 called wrongly.\n");
+	print_options(NULL);
+	printf("\nExit status: 0 done, 1 failed (verify: a difference), 2 called wrongly.\n");
 }
 
 void
@@ -40,7 +43,7 @@ cli_print_command_help(const struct cli_command *cmd)
 {
 	printf("Usage: freqring %s%s%s\n  %s\n", cmd->name, cmd->args[0] != '\0' ? " " : "",
 		cmd->args, cmd->help);
-	print_options();
+	print_options(cmd->name);
 }
 
 enum cli_status

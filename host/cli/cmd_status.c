@@ -11,66 +11,10 @@
 #include <strings.h>
 
 #include "cli.h"
-#include "client.h"
 #include "columns.h"
+#include "members.h"
 #include "printable.h"
-
-/* ---- members that may be absent ------------------------------------------ */
-
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
-static const char *
-text_or_dash(const json_t *o, const char *key)
-{
-	const char *s = text_of(o, key);
-
-	return s[0] != '\0' ? s : "-";
-}
-
-static intmax_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
-static bool
-flag_of(const json_t *o, const char *key)
-{
-	return json_is_true(json_object_get(o, key));
-}
-
-static intmax_t
-mhz(intmax_t khz)
-{
-	return (khz + 500) / 1000;
-}
-
-static const char *
-plural(intmax_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
-/* Goes behind each frequency that no hardware runs at. */
-static const char *
-mark(bool simulated)
-{
-	return simulated ? " (simulated)" : "";
-}
-
-static bool
-is_simulated(const json_t *status)
-{
-	const json_t *backend = json_object_get(status, "backend");
-
-	return flag_of(backend, "simulated") || strcmp(text_of(backend, "name"), "simulated") == 0;
-}
+#include "status_cpus.h"
 
 /* ---- the daemon ---------------------------------------------------------- */
 
@@ -117,16 +61,14 @@ print_poller(const json_t *p)
 static void
 print_applier(const json_t *a)
 {
-	intmax_t failed = number_of(a, "write_errors");
+	char mishaps[MISHAPS_SIZE];
 
-	printf("applier    CPU %jd%s, %jd wakeup%s, %jd decision%s, %jd write%s",
+	format_mishaps(a, mishaps);
+	printf("applier    CPU %jd%s, %jd wakeup%s, %jd decision%s, %jd write%s%s\n",
 		number_of(a, "cpu"), flag_of(a, "shares_poller_cpu") ? " (the poller's)" : "",
 		number_of(a, "wakeups"), plural(number_of(a, "wakeups")),
 		number_of(a, "decisions"), plural(number_of(a, "decisions")),
-		number_of(a, "writes"), plural(number_of(a, "writes")));
-	if (failed != 0)
-		printf(", %jd FAILED", failed);
-	printf("\n");
+		number_of(a, "writes"), plural(number_of(a, "writes")), mishaps);
 }
 
 /* "<label>bad_op 1, bad_arg 3"; nothing where all are zero. */
@@ -238,38 +180,7 @@ print_vm(const json_t *vm, bool simulated)
 	columns_finish(&c, 4);
 }
 
-/* ---- CPUs ----------------------------------------------------------------- */
-
-static void
-add_votes(struct columns *c, json_t *votes)
-{
-	char text[256] = "";
-	size_t used = 0, i;
-	json_t *vote;
-
-	json_array_foreach(votes, i, vote) {
-		int n = snprintf(text + used, sizeof(text) - used, "%s%s/%jd=%jd",
-			i == 0 ? "" : " ", text_or_dash(vote, "vm"), number_of(vote, "vcpu"),
-			mhz(number_of(vote, "khz")));
-
-		if (n < 0 || (size_t)n >= sizeof(text) - used) {
-			text[used] = '\0';
-			columns_add(c, "%s and %zu more", text, json_array_size(votes) - i);
-			return;
-		}
-		used += (size_t)n;
-	}
-	columns_add(c, "%s", text);
-}
-
-static void
-add_khz(struct columns *c, intmax_t khz, bool simulated)
-{
-	if (khz == 0)
-		columns_add(c, "-");
-	else
-		columns_add(c, "%jd%s", mhz(khz), mark(simulated));
-}
+/* ---- the command ---------------------------------------------------------- */
 
 static bool
 has_vote_of(const json_t *cpu, const char *vm)
@@ -282,36 +193,6 @@ has_vote_of(const json_t *cpu, const char *vm)
 	}
 	return false;
 }
-
-static void
-print_cpus(json_t *cpus, bool simulated)
-{
-	static const char *const heads[] = { "CPU", "MHz", "DECIDED", "VOTES", "WRITES", NULL };
-	struct columns c;
-	json_t *cpu;
-	size_t i;
-
-	if (json_array_size(cpus) == 0)
-		return;
-	printf("\n");
-	columns_init(&c, heads);
-	json_array_foreach(cpus, i, cpu) {
-		bool sim = simulated || strcmp(text_of(cpu, "backend"), "simulated") == 0;
-		intmax_t failed = number_of(cpu, "write_errors");
-
-		columns_add(&c, "%jd", number_of(cpu, "cpu"));
-		add_khz(&c, number_of(cpu, "khz"), sim);
-		add_khz(&c, number_of(cpu, "decided_khz"), sim);
-		add_votes(&c, json_object_get(cpu, "votes"));
-		if (failed != 0)
-			columns_add(&c, "%jd, %jd FAILED", number_of(cpu, "writes"), failed);
-		else
-			columns_add(&c, "%jd", number_of(cpu, "writes"));
-	}
-	columns_finish(&c, 0);
-}
-
-/* ---- the command ---------------------------------------------------------- */
 
 /* Leave only that VM, and the CPUs it has a say in. Whether there is one. */
 static bool
@@ -356,25 +237,20 @@ print_tables(json_t *status)
 enum cli_status
 cmd_status(const struct cli *cli, int argc, char **argv)
 {
-	struct frq_err err;
-	json_t *status = client_call(cli->socket, "status", NULL, &err);
+	json_t *status = cli_call(cli, "status", NULL);
 
-	if (status == NULL) {
-		cli_error("%s", err.text);
+	if (status == NULL)
 		return CLI_FAILED;
-	}
 	if (argc > 1 && !keep_one(status, argv[1])) {
 		cli_error("%s: freqringd knows no VM of that name or UUID; see freqring status",
 			argv[1]);
 		json_decref(status);
 		return CLI_FAILED;
 	}
-	if (cli->json) {
-		json_dumpf(status, stdout, JSON_INDENT(2));
-		printf("\n");
-	} else {
+	if (cli->json)
+		cli_print_json(status);
+	else
 		print_tables(status);
-	}
 	json_decref(status);
 	return CLI_OK;
 }

@@ -2,13 +2,11 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "client.h"
 #include "printable.h"
 
 enum cli_status
 cmd_version(const struct cli *cli, int argc, char **argv)
 {
-	struct frq_err err;
 	json_t *status;
 	const char *daemon;
 
@@ -16,20 +14,17 @@ cmd_version(const struct cli *cli, int argc, char **argv)
 	(void)argv;
 	if (!cli->json)
 		printf("freqring   %s\n", FREQRING_VERSION);
-	status = client_call(cli->socket, "status", NULL, &err);
-	if (status == NULL) {
-		fflush(stdout);
-		cli_error("%s", err.text);
+	fflush(stdout);
+	status = cli_call(cli, "status", NULL);
+	if (status == NULL)
 		return CLI_FAILED;
-	}
 	make_json_printable(status);
 	daemon = json_string_value(json_object_get(status, "version"));
 	if (cli->json) {
 		json_t *out = json_pack("{s:s, s:s?}", "freqring", FREQRING_VERSION,
 			"freqringd", daemon);
 
-		json_dumpf(out, stdout, JSON_INDENT(2));
-		printf("\n");
+		cli_print_json(out);
 		json_decref(out);
 	} else {
 		printf("freqringd  %s\n", daemon != NULL ? daemon : "unknown");

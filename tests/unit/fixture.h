@@ -387,16 +387,30 @@ fx_remove(struct poller *p, struct vm *vm)
 #define RECORDER_CPUS	64u
 #define RECORDER_CALLS	4096u
 
-enum recorder_what { RECORDED_TABLE, RECORDED_TAKE, RECORDED_SET, RECORDED_GIVE_BACK };
+enum recorder_what {
+	RECORDED_LEARN, RECORDED_TAKE, RECORDED_SET, RECORDED_FORCE, RECORDED_GIVE_BACK,
+	RECORDED_COUNT
+};
 
+/*
+ * Behaves as a cpufreq driver below librte_power: what is set is kept within
+ * the limits, a governor that is not ours takes nothing, and the library says
+ * yes whatever becomes of it. Set up and looked at by the test; what other
+ * threads may look at meanwhile is stored atomically.
+ */
 static struct recorder {
 	struct {
 		enum recorder_what what;
 		unsigned int cpu, index;
 	} call[RECORDER_CALLS];
-	unsigned int nb_calls, count[4];	/* count goes on when call is full */
+	unsigned int nb_calls, count[RECORDED_COUNT];	/* count goes on when call is full */
 	struct freq_table table[RECORDER_CPUS];
-	int table_error[RECORDER_CPUS], take_error[RECORDER_CPUS], set_error[RECORDER_CPUS];
+	struct cpuset policy[RECORDER_CPUS], clock[RECORDER_CPUS]; /* empty: itself alone */
+	struct freq_limits limits[RECORDER_CPUS];
+	int learn_error[RECORDER_CPUS], take_error[RECORDER_CPUS], set_error[RECORDER_CPUS];
+	int force_error[RECORDER_CPUS], give_back_error[RECORDER_CPUS];
+	unsigned int deaf[RECORDER_CPUS];	/* writes that the kernel refuses from now on */
+	bool held[RECORDER_CPUS], offline[RECORDER_CPUS], foreign[RECORDER_CPUS];
 	bool taken[RECORDER_CPUS];
 	int index[RECORDER_CPUS];		/* in force, -1: given back */
 	unsigned int misuse;			/* calls that the contract does not allow */
@@ -408,7 +422,19 @@ recorder_reset(void)
 	memset(&recorder, 0, sizeof(recorder));
 	for (unsigned int i = 0; i < RECORDER_CPUS; i++) {
 		recorder.table[i] = fx_table;
+		recorder.limits[i] = FREQ_LIMITS_NONE;
 		recorder.index[i] = -1;
+	}
+}
+
+/* CPUs that share a clock; and, where `policy`, one cpufreq policy. */
+FX_UNUSED static void
+recorder_tie(const struct cpuset *cpus, bool policy)
+{
+	CPUSET_FOREACH(cpu, cpus) {
+		recorder.clock[cpu] = *cpus;
+		if (policy)
+			recorder.policy[cpu] = *cpus;
 	}
 }
 
@@ -426,35 +452,74 @@ recorder_note(enum recorder_what what, unsigned int cpu, unsigned int index)
 static inline int
 recorder_fail(unsigned int cpu, const char *what, int error, struct frq_err *err)
 {
+	if (error == 0 && recorder.offline[cpu])
+		error = -ENXIO;
 	if (error != 0)
 		frq_err_set(err, "CPU %u (recorder): %s fails as told", cpu, what);
 	return error;
 }
 
 static inline int
-recorder_probe(const struct cpuset *managed, struct frq_err *err)
+recorder_start(const struct power_config *c, struct frq_err *err)
 {
-	(void)managed;
+	(void)c;
 	(void)err;
 	return 0;
 }
 
-static inline int
-recorder_table(unsigned int cpu, struct freq_table *t, struct frq_err *err)
+static inline void
+recorder_group(unsigned int cpu, struct cpuset *policy, struct cpuset *clock)
 {
-	recorder_note(RECORDED_TABLE, cpu, 0);
-	if (recorder.table_error[cpu] == 0)
-		*t = recorder.table[cpu];
-	return recorder_fail(cpu, "table", recorder.table_error[cpu], err);
+	*policy = recorder.policy[cpu];
+	*clock = recorder.clock[cpu];
+	cpuset_add(policy, cpu);
+	cpuset_add(clock, cpu);
+}
+
+static inline int
+recorder_learn(unsigned int cpu, struct power_cpu *p, struct frq_err *err)
+{
+	int ret = recorder_fail(cpu, "learn", recorder.learn_error[cpu], err);
+
+	recorder_note(RECORDED_LEARN, cpu, 0);
+	if (ret == 0)
+		*p = (struct power_cpu){ .table = recorder.table[cpu], .driver = "recorder" };
+	return ret;
+}
+
+static inline bool
+recorder_held(unsigned int cpu)
+{
+	return recorder.held[cpu];
 }
 
 static inline int
 recorder_take(unsigned int cpu, struct frq_err *err)
 {
+	int ret = recorder_fail(cpu, "take", recorder.take_error[cpu], err);
+
 	recorder_note(RECORDED_TAKE, cpu, 0);
 	recorder.misuse += recorder.taken[cpu];
-	recorder.taken[cpu] = recorder.take_error[cpu] == 0;
-	return recorder_fail(cpu, "take", recorder.take_error[cpu], err);
+	recorder.taken[cpu] = ret == 0;
+	if (ret == 0)
+		recorder.foreign[cpu] = false;
+	return ret;
+}
+
+static inline void
+recorder_write(unsigned int cpu, unsigned int index)
+{
+	const struct freq_table *t = &recorder.table[cpu];
+	unsigned int i = index;
+
+	while (i + 1 < t->nb && t->khz[i] > recorder.limits[cpu].ceiling_khz)
+		i++;
+	while (i > 0 && t->khz[i] < recorder.limits[cpu].floor_khz)
+		i--;
+	if (recorder.deaf[cpu] != 0)
+		recorder.deaf[cpu]--;
+	else if (!recorder.foreign[cpu] && !recorder.offline[cpu])
+		__atomic_store_n(&recorder.index[cpu], (int)i, __ATOMIC_RELEASE);
 }
 
 static inline int
@@ -463,17 +528,47 @@ recorder_set(unsigned int cpu, unsigned int index, struct frq_err *err)
 	recorder_note(RECORDED_SET, cpu, index);
 	recorder.misuse += !recorder.taken[cpu] || index >= recorder.table[cpu].nb;
 	if (recorder.set_error[cpu] == 0)
-		__atomic_store_n(&recorder.index[cpu], (int)index, __ATOMIC_RELEASE);
-	return recorder_fail(cpu, "set", recorder.set_error[cpu], err);
+		recorder_write(cpu, index);
+	else
+		frq_err_set(err, "CPU %u (recorder): set fails as told", cpu);
+	return recorder.set_error[cpu];
 }
 
-static inline void
-recorder_give_back(unsigned int cpu)
+static inline int
+recorder_check(unsigned int cpu, unsigned int index)
 {
-	recorder_note(RECORDED_GIVE_BACK, cpu, 0);
 	recorder.misuse += !recorder.taken[cpu];
-	recorder.taken[cpu] = false;
+	if (recorder.offline[cpu])
+		return -ENXIO;
+	return !recorder.foreign[cpu] && recorder.index[cpu] == (int)index ? 0 : -ESTALE;
+}
+
+static inline int
+recorder_force(unsigned int cpu, unsigned int index, struct frq_err *err)
+{
+	int ret = recorder_fail(cpu, "force", recorder.force_error[cpu], err);
+
+	recorder_note(RECORDED_FORCE, cpu, index);
+	recorder.misuse += !recorder.taken[cpu] || index >= recorder.table[cpu].nb;
+	if (ret != 0)
+		return ret;
+	recorder.foreign[cpu] = false;
+	recorder_write(cpu, index);
+	return 0;
+}
+
+static inline int
+recorder_give_back(unsigned int cpu, struct frq_err *err)
+{
+	int ret = recorder_fail(cpu, "give back", recorder.give_back_error[cpu], err);
+
+	recorder_note(RECORDED_GIVE_BACK, cpu, 0);
+	recorder.misuse += !recorder.taken[cpu] && !recorder.held[cpu];
+	if (ret != 0)
+		return ret;
+	recorder.taken[cpu] = recorder.held[cpu] = false;
 	__atomic_store_n(&recorder.index[cpu], -1, __ATOMIC_RELEASE);
+	return 0;
 }
 
 static inline uint32_t
@@ -484,14 +579,31 @@ recorder_get(unsigned int cpu)
 	return index < 0 ? 0 : recorder.table[cpu].khz[index];
 }
 
+static inline int
+recorder_look(unsigned int cpu, struct power_look *l)
+{
+	if (recorder.offline[cpu])
+		return -ENXIO;
+	*l = (struct power_look){ .ours = !recorder.foreign[cpu], .khz = recorder_get(cpu),
+		.limits = recorder.limits[cpu] };
+	(void)snprintf(l->governor, sizeof(l->governor), "%s",
+		recorder.foreign[cpu] ? "performance" : "userspace");
+	return 0;
+}
+
 static const struct power_ops recorder_ops FX_UNUSED = {
 	.name = "recorder",
 	.simulated = true,
-	.probe = recorder_probe,
-	.table = recorder_table,
+	.start = recorder_start,
+	.group = recorder_group,
+	.learn = recorder_learn,
+	.held = recorder_held,
 	.take = recorder_take,
 	.set = recorder_set,
+	.check = recorder_check,
+	.force = recorder_force,
 	.give_back = recorder_give_back,
+	.look = recorder_look,
 	.get = recorder_get,
 };
 
@@ -515,6 +627,7 @@ fx_map_vm(struct applier_map *m, struct vm *vm)
 
 	assert_non_null(mv);
 	mv->vm = vm;
+	mv->rule = VOTE_RULE_NONE;
 	for (unsigned int i = 0; i < FRQ_MAX_CHANNELS; i++)
 		mv->vcpu[i].standing = FRQ_REASON_UNPINNED;
 	m->vm[m->nb_vms++] = mv;

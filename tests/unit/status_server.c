@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * status_server.c - a daemon that only has a status, for test_cli.sh
+ * status_server.c - a daemon that only reads, for test_cli.sh
  *
- *	status_server SOCKET FILE	answer `status` with the JSON in FILE
- *	status_server SOCKET --fail	answer with an error
+ *	status_server SOCKET FILE	answer `status` and `verify` with the JSON in
+ *					FILE; 300 events have happened
+ *	status_server SOCKET --fail	answer with an error; no event has happened
  *	status_server SOCKET --stuck	take connections, answer nothing
  *
  * Says "ready" on stdout when it listens, and runs until it is killed.
@@ -16,9 +17,14 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "events.h"
+#include "log.h"
+#include "status.h"
+
+#define NB_EVENTS 300u
 
 static json_t *
-run_status(struct rpc_call *call)
+run_file(struct rpc_call *call)
 {
 	if (call->arg != NULL)
 		return json_incref(call->arg);
@@ -28,9 +34,20 @@ run_status(struct rpc_call *call)
 }
 
 static const struct rpc_method methods[] = {
-	{ "status", false, run_status },
+	{ "events", false, events_run },
+	{ "status", false, run_file },
+	{ "verify", false, run_file },
 	{ .name = NULL }
 };
+
+static void
+raise_events(void)
+{
+	(void)rte_log_set_level(frq_logtype, RTE_LOG_ERR);
+	for (unsigned int i = 1; i < NB_EVENTS; i++)
+		event_raise(EVENT_DRIFT, "CPU 3: somebody set %u kHz\n", i);
+	event_raise(EVENT_LEASE_EXPIRED, "VM \xc2\x9b[2J, vCPU 0");
+}
 
 static void
 on_signal(evutil_socket_t fd, short what, void *arg)
@@ -80,6 +97,7 @@ main(int argc, char **argv)
 			fprintf(stderr, "%s:%d: %s\n", argv[2], why.line, why.text);
 			return 1;
 		}
+		raise_events();
 	}
 	base = event_base_new();
 	if (base == NULL)

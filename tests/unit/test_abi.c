@@ -172,6 +172,25 @@ reasons_and_operations_fit_their_fields(void **state)
 	assert_in_range(FRQ_MAX_FREQS, 1, FRQ_NO_INDEX - 1);
 }
 
+/* docs/protocol.md has them by number. */
+static void
+reasons_keep_their_numbers(void **state)
+{
+	static const enum frq_reason reasons[] = {
+		FRQ_REASON_OK, FRQ_REASON_BAD_OP, FRQ_REASON_BAD_ARG, FRQ_REASON_BAD_FREQ,
+		FRQ_REASON_BAD_EPOCH, FRQ_REASON_LOST, FRQ_REASON_NO_VCPU, FRQ_REASON_UNPINNED,
+		FRQ_REASON_NOT_MANAGED, FRQ_REASON_NO_CPUFREQ, FRQ_REASON_OFFLINE,
+		FRQ_REASON_FAILED, FRQ_REASON_ARBITRATED, FRQ_REASON_LIMITED,
+		FRQ_REASON_LEASE_EXPIRED, FRQ_REASON_QUARANTINED, FRQ_REASON_PAUSED,
+		FRQ_REASON_FOREIGN, FRQ_REASON_DISABLED, FRQ_REASON_MANUAL,
+	};
+
+	(void)state;
+	assert_int_equal(sizeof(reasons) / sizeof(reasons[0]), FRQ_REASON_COUNT);
+	for (unsigned int i = 0; i < FRQ_REASON_COUNT; i++)
+		assert_int_equal(reasons[i], i);
+}
+
 int
 main(void)
 {
@@ -187,6 +206,7 @@ main(void)
 		cmocka_unit_test(magic_reads_freqring),
 		cmocka_unit_test(areas_do_not_overlap_and_fill_the_picture),
 		cmocka_unit_test(reasons_and_operations_fit_their_fields),
+		cmocka_unit_test(reasons_keep_their_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

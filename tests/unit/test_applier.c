@@ -14,7 +14,7 @@ static uint64_t generation;
 static int
 setup(void **state)
 {
-	struct applier_config c = { .power = &recorder_ops, .done_fd = -1 };
+	struct applier_config c = { .power = &recorder_ops, .yield = true, .done_fd = -1 };
 
 	(void)state;
 	recorder_reset();
@@ -104,6 +104,22 @@ ask(struct frq_producer *p, enum frq_op op, uint32_t arg)
 	settle();
 }
 
+static bool
+applied_becomes(unsigned int n, uint32_t khz, unsigned int ms)
+{
+	uint64_t end = fx_now_ms() + ms;
+
+	do {
+		(void)fx_turns(poller, 64);
+		while (applier_step(applier))
+			;
+		if (fx_applied(vms[n], 0).granted_khz == khz)
+			return true;
+		(void)usleep(2000);
+	} while (fx_now_ms() < end);
+	return false;
+}
+
 /* ---- decisions ----------------------------------------------------------------- */
 
 static void
@@ -125,8 +141,8 @@ burst_costs_one_write(void **state)
 	ask(&p, FRQ_OP_SET, 1300000);
 	assert_int_equal(recorder.count[RECORDED_SET], 1);
 	applier_get_stats(applier, &st);
-	assert_int_equal(st.writes, 1);
-	assert_int_equal(st.write_errors, 0);
+	assert_int_equal(st.domains.writes, 1);
+	assert_int_equal(st.domains.write_errors, 0);
 }
 
 static void
@@ -582,7 +598,7 @@ table_is_published_and_taken_away(void **state)
 	hand_over(m);
 	assert_int_equal(frq_table_read(frq_region_table(&vms[0]->region, 0), &t), 0);
 	assert_int_equal(t.nb, 0);
-	assert_int_equal(recorder.count[RECORDED_TABLE], 1);
+	assert_int_equal(recorder.count[RECORDED_LEARN], 1);
 }
 
 /* ---- failures ---------------------------------------------------------------------- */
@@ -592,26 +608,27 @@ failing_set_is_counted_and_told(void **state)
 {
 	struct frq_producer p;
 	struct applier_stats st;
-	struct applier_cpu_stats cpu;
+	struct domain_cpu_stats cpu;
 
 	(void)state;
-	recorder.set_error[3] = -EIO;
+	recorder.set_error[3] = recorder.force_error[3] = -EIO;
 	p = usual(0, 3);
 	ask(&p, FRQ_OP_MAX, 0);
 	applier_get_stats(applier, &st);
-	assert_true(st.write_errors > 0);
+	assert_true(st.domains.write_errors > 0);
 	applier_get_cpu(applier, 3, &cpu);
 	assert_int_equal(cpu.problem, FRQ_REASON_FAILED);
-	assert_int_equal(cpu.write_errors, st.write_errors);
+	assert_int_equal(cpu.write_errors, st.domains.write_errors);
 	assert_int_equal(fx_applied(vms[0], 0).reason, FRQ_REASON_FAILED);
 	assert_int_equal(fx_verdict(vms[0], 0).reason, FRQ_REASON_FAILED);
 	assert_int_equal(fx_verdict(vms[0], 0).changes, 1);
-	/* what was not set is neither granted nor decided */
+	/* what was not set is neither granted nor applied */
 	assert_int_equal(fx_applied(vms[0], 0).granted_khz, 0);
-	assert_int_equal(cpu.decided_khz, 0);
+	assert_int_equal(cpu.applied_khz, 0);
 	/* the kernel relents */
-	recorder.set_error[3] = 0;
+	recorder.set_error[3] = recorder.force_error[3] = 0;
 	ask(&p, FRQ_OP_MIN, 0);
+	assert_true(applied_becomes(0, 800000, 5000));
 	assert_int_equal(recorder.index[3], 7);
 	assert_int_equal(fx_applied(vms[0], 0).reason, FRQ_REASON_OK);
 	assert_int_equal(fx_applied(vms[0], 0).granted_khz, 800000);
@@ -628,12 +645,13 @@ failing_take_is_counted_and_told(void **state)
 	p = usual(0, 3);
 	ask(&p, FRQ_OP_MAX, 0);
 	applier_get_stats(applier, &st);
-	assert_true(st.write_errors > 0);
+	assert_true(st.domains.write_errors > 0);
 	assert_int_equal(recorder.count[RECORDED_SET], 0);
 	assert_int_equal(fx_applied(vms[0], 0).reason, FRQ_REASON_FAILED);
 	assert_int_equal(fx_applied(vms[0], 0).granted_khz, 0);
 	recorder.take_error[3] = 0;
 	ask(&p, FRQ_OP_MIN, 0);
+	assert_true(applied_becomes(0, 800000, 5000));
 	assert_int_equal(recorder.index[3], 7);
 	assert_int_equal(fx_applied(vms[0], 0).reason, FRQ_REASON_OK);
 }
@@ -645,7 +663,7 @@ failing_core_is_not_hammered(void **state)
 	struct frq_producer p;
 
 	(void)state;
-	recorder.set_error[3] = -EIO;
+	recorder.set_error[3] = recorder.force_error[3] = -EIO;
 	p = usual(0, 3);
 	for (unsigned int i = 0; i < 500; i++)
 		ask(&p, FRQ_OP_MAX, 0);
@@ -659,7 +677,7 @@ core_without_cpufreq_or_offline(void **state)
 	struct frq_producer p;
 
 	(void)state;
-	recorder.table_error[3] = -ENODEV;
+	recorder.learn_error[3] = -ENODEV;
 	p = usual(0, 3);
 	ask(&p, FRQ_OP_MAX, 0);
 	assert_int_equal(fx_applied(vms[0], 0).reason, FRQ_REASON_NO_CPUFREQ);
@@ -670,22 +688,6 @@ core_without_cpufreq_or_offline(void **state)
 }
 
 /* ---- leases ------------------------------------------------------------------------- */
-
-static bool
-applied_becomes(unsigned int n, uint32_t khz, unsigned int ms)
-{
-	uint64_t end = fx_now_ms() + ms;
-
-	do {
-		(void)fx_turns(poller, 64);
-		while (applier_step(applier))
-			;
-		if (fx_applied(vms[n], 0).granted_khz == khz)
-			return true;
-		(void)usleep(2000);
-	} while (fx_now_ms() < end);
-	return false;
-}
 
 static void
 lease_that_runs_out_is_max(void **state)

@@ -64,6 +64,11 @@ defaults(void **state)
 	assert_string_equal(c.qemu_user, "");
 	assert_string_equal(c.allow, "*");
 	assert_int_equal(c.rate_limit, 0);
+	assert_int_equal(c.drift, CONFIG_DRIFT_YIELD);
+	assert_int_equal(c.write_limit, 1000);
+	assert_int_equal(c.failsafe, CONFIG_FAILSAFE_MAX);
+	assert_int_equal(c.nb_vms, 0);
+	assert_false(c.restore);
 }
 
 static void
@@ -96,6 +101,10 @@ a_whole_file(void **state)
 		"group =\n"
 		"log_level = debug\n"
 		"\n"
+		"[power]\n"
+		"drift = assert\n"
+		"write_limit = 1\n"
+		"failsafe = hold\n"
 		"[libvirt]\n"
 		"uri = test:///default\n"
 		"[shm]\n"
@@ -116,6 +125,9 @@ a_whole_file(void **state)
 	assert_string_equal(c.socket, "/tmp/a b.sock");
 	assert_string_equal(c.group, "");
 	assert_string_equal(c.log_level, "debug");
+	assert_int_equal(c.drift, CONFIG_DRIFT_ASSERT);
+	assert_int_equal(c.write_limit, 1);
+	assert_int_equal(c.failsafe, CONFIG_FAILSAFE_HOLD);
 	assert_string_equal(c.uri, "test:///default");
 	assert_string_equal(c.shm_dir, "/tmp");
 	assert_string_equal(c.shm_group, "g");
@@ -179,6 +191,21 @@ errors_in_a_file(void **state)
 		  "[vms] rate_limit = 4294967296: expected a number from 0 to 4294967295" },
 		{ "[vms]\nrate_limit = many\n", 2,
 		  "[vms] rate_limit = many: expected a number from 0 to 4294967295" },
+		{ "[power]\nwrite_limit = 0\n", 2,
+		  "[power] write_limit = 0: expected a number from 1 to 100000" },
+		{ "[power]\nwrite_limit = 100001\n", 2,
+		  "[power] write_limit = 100001: expected a number from 1 to 100000" },
+		{ "[power]\ndrift = off\n", 2, "[power] drift = off: expected one of yield, assert" },
+		{ "[power]\nfailsafe = min\n", 2,
+		  "[power] failsafe = min: expected one of max, hold, release" },
+		{ "[power]\nfail_safe = max\n", 2,
+		  "[power] fail_safe = max: no such setting (did you mean failsafe?)" },
+		{ "[daemon]\ndrift = yield\n", 2,
+		  "[daemon] drift = yield: no such setting (it belongs in [power])" },
+		{ "[pover]\n", 1, "[pover]: no such section (did you mean [power]?)" },
+		/* To inih that goes on with the value. */
+		{ "[vms]\nallow = a\n  [shm]\n", 3,
+		  "[shm]: an indented line goes on with allow; start the section at the margin" },
 		{ "[daemon]\ngroup = 0123456789012345678901234567890123456789012345678901234567890123\n",
 		  2, "[daemon] group = 012345678901234567890123456789012345678901234567890123456789: "
 		  "expected at most 63 characters" },
@@ -192,6 +219,199 @@ errors_in_a_file(void **state)
 		assert_int_equal(parse(&c, cases[i].text, &err), cases[i].line);
 		assert_string_equal(err.text, cases[i].message);
 	}
+}
+
+/* ---- sections of VMs ------------------------------------------------------ */
+
+static const char uuid[] = "c7a5fdbd-cdaf-9455-926a-d65c16db1809";
+
+static void
+rule_is(struct vote_rule r, uint32_t min_khz, uint32_t max_khz, bool turbo, int priority)
+{
+	assert_int_equal(r.min_khz, min_khz);
+	assert_int_equal(r.max_khz, max_khz);
+	assert_int_equal(r.turbo, turbo);
+	assert_int_equal(r.priority, priority);
+}
+
+static void
+rules_of_vms(void **state)
+{
+	struct config c;
+	struct frq_err err;
+
+	(void)state;
+	assert_int_equal(parse(&c,
+		"[vm web-1]\n"			/* an exception, with the defaults */
+		"[vm  web-* ] ; a comment\n"
+		"min_mhz = 1200\n"
+		"max_mhz = 2400 ; and here\n"
+		"turbo = no\n"
+		"priority = -1000\n"
+		"[vms]\n"
+		"rate_limit = 5\n"
+		"[vm nf[0-9]] # another\n"
+		"max_mhz = 16777\n"
+		"priority = 1000\n"
+		"  [vm C7A5FDBD-cdaf-9455-926a-d65c16db1809]\n", &err), 12);
+	assert_int_equal(parse(&c,
+		"[vm web-1]\n"
+		"[vm  web-* ] ; a comment\n"
+		"min_mhz = 1200\n"
+		"max_mhz = 2400 ; and here\n"
+		"turbo = no\n"
+		"priority = -1000\n"
+		"[vms]\n"
+		"rate_limit = 5\n"
+		"[vm nf[0-9]] # another\n"
+		"max_mhz = 16777\n"
+		"priority = 1000\n"
+		"[vm C7A5FDBD-cdaf-9455-926a-d65c16db1809]\n"
+		"priority = -0\n"
+		"min_mhz = 2000\n"
+		"[vm late*]\n"
+		"turbo = yes\n", &err), 0);
+	assert_int_equal(c.nb_vms, 5);
+	assert_string_equal(c.vm[1].pattern, "web-*");
+	assert_string_equal(c.vm[2].pattern, "nf[0-9]");
+	assert_int_equal(c.rate_limit, 5);
+
+	rule_is(config_rule(&c, "web-1", uuid), 0, UINT32_MAX, true, 0);
+	rule_is(config_rule(&c, "web-2", uuid), 1200000, 2400000, false, -1000);
+	rule_is(config_rule(&c, "nf7", uuid), 0, 16777000, true, 1000);
+	/* The first in the file that matches, by name or UUID. */
+	rule_is(config_rule(&c, "nf10", uuid), 2000000, UINT32_MAX, true, 0);
+	rule_is(config_rule(&c, "late", uuid), 2000000, UINT32_MAX, true, 0);
+	rule_is(config_rule(&c, "other", "c7a5fdbd-cdaf-9455-926a-d65c16db1800"),
+		0, UINT32_MAX, true, 0);
+	rule_is(config_rule(&c, "WEB-1", "c7a5fdbd-cdaf-9455-926a-d65c16db1800"),
+		0, UINT32_MAX, true, 0);
+	config_defaults(&c);
+	rule_is(config_rule(&c, "web-1", uuid), 0, UINT32_MAX, true, 0);
+}
+
+static void
+errors_in_rules_of_vms(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int line;
+		const char *message;
+	} cases[] = {
+		{ "[vm a]\nprioritty = 3\n", 2,
+		  "[vm a] prioritty = 3: no such setting (did you mean priority?)" },
+		{ "[vm a]\nxyzzy = 3\n", 2, "[vm a] xyzzy = 3: no such setting" },
+		{ "[vm a]\nrate_limit = 3\n", 2,
+		  "[vm a] rate_limit = 3: no such setting (it belongs in [vms])" },
+		{ "[vms]\nmax_mhz = 3\n", 2,
+		  "[vms] max_mhz = 3: no such setting (it belongs in [vm PATTERN])" },
+		{ "[vm]\n", 1, "[vm]: a name, UUID or pattern is missing" },
+		{ "[vm \t]\nturbo = no\n", 1, "[vm]: a name, UUID or pattern is missing" },
+		{ "[vm-a]\n", 1, "[vm-a]: no such section (did you mean [vm PATTERN]?)" },
+		{ "[vms a]\n", 1, "[vms a]: no such section (did you mean [vm PATTERN]?)" },
+		{ "[VM a]\n", 1, "[VM a]: no such section (did you mean [vm PATTERN]?)" },
+		{ "[vm a]\n\n[vm b]\n[vm  a ]\n", 4, "[vm  a]: already in line 1" },
+		{ "[vm nf[0-9]\n", 1, "[vm nf[0-9]: the closing ] is missing" },
+		{ "[vm a ; b]\n", 1, "[vm a : the closing ] is missing" },
+		{ "[vm a]]\n", 1, "[vm a]]: nothing may follow the ]" },
+		{ "[vm a] b\n", 1, "[vm a] b: nothing may follow the ]" },
+		{ "[vm a]\nturbo = no\nturbo = no\n", 3,
+		  "[vm a] turbo = no: already set in line 2" },
+		{ "[vm a]\nturbo = no\n[vms]\n[vm b]\nturbo = no\n\nturbo = yes\n", 7,
+		  "[vm b] turbo = yes: already set in line 5" },
+		{ "[vm a]\nturbo = on\n", 2, "[vm a] turbo = on: expected one of no, yes" },
+		{ "[vm a]\nturbo =\n", 2, "[vm a] turbo = : expected one of no, yes" },
+		{ "[vm a]\nmin_mhz = 16778\n", 2,
+		  "[vm a] min_mhz = 16778: expected a number from 0 to 16777" },
+		{ "[vm a]\nmax_mhz = -1\n", 2,
+		  "[vm a] max_mhz = -1: expected a number from 0 to 16777" },
+		{ "[vm a]\nmax_mhz = 2.5\n", 2,
+		  "[vm a] max_mhz = 2.5: expected a number from 0 to 16777" },
+		{ "[vm a]\npriority = 1001\n", 2,
+		  "[vm a] priority = 1001: expected a number from -1000 to 1000" },
+		{ "[vm a]\npriority = -1001\n", 2,
+		  "[vm a] priority = -1001: expected a number from -1000 to 1000" },
+		{ "[vm a]\npriority = -\n", 2,
+		  "[vm a] priority = -: expected a number from -1000 to 1000" },
+		{ "[vm a]\npriority = --1\n", 2,
+		  "[vm a] priority = --1: expected a number from -1000 to 1000" },
+		{ "[vm a]\npriority = +1\n", 2,
+		  "[vm a] priority = +1: expected a number from -1000 to 1000" },
+		{ "[vm a]\nmin_mhz = 2000\nmax_mhz = 1999\n", 3,
+		  "[vm a] max_mhz = 1999: below min_mhz = 2000" },
+		{ "[vm a]\nmax_mhz = 1999\nmin_mhz = 2000\n", 3,
+		  "[vm a] min_mhz = 2000: above max_mhz = 1999" },
+		{ "[vm a]\nturbo = no\n yes\n", 3, "[vm a] turbo = yes: this indented line goes on "
+		  "with turbo, which is one value; start it at the margin" },
+		{ "[vm a]\nturbo = no\n\v[vm b]\n", 3, "[vm b]: an indented line goes on with "
+		  "turbo; start the section at the margin" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config c;
+		struct frq_err err;
+
+		assert_int_equal(parse(&c, cases[i].text, &err), cases[i].line);
+		assert_string_equal(err.text, cases[i].message);
+	}
+}
+
+static void
+bounds_that_go_together(void **state)
+{
+	struct config c;
+	struct frq_err err;
+
+	(void)state;
+	assert_int_equal(parse(&c, "[vm a]\nmin_mhz = 2000\nmax_mhz = 2000\n", &err), 0);
+	rule_is(config_rule(&c, "a", uuid), 2000000, 2000000, true, 0);
+	/* 0 is no bound, not one of 0 MHz */
+	assert_int_equal(parse(&c, "[vm a]\nmin_mhz = 2000\nmax_mhz = 0\n", &err), 0);
+	rule_is(config_rule(&c, "a", uuid), 2000000, UINT32_MAX, true, 0);
+	assert_int_equal(parse(&c, "[vm a]\nmax_mhz = 0\nmin_mhz = 2000\n", &err), 0);
+	rule_is(config_rule(&c, "a", uuid), 2000000, UINT32_MAX, true, 0);
+}
+
+static void
+as_many_sections_of_vms_as_fit(void **state)
+{
+	struct config c;
+	struct frq_err err;
+	char text[8192] = "";
+
+	(void)state;
+	for (unsigned int i = 0; i < CONFIG_MAX_VMS; i++)
+		sprintf(text + strlen(text), "[vm nf%u]\nmin_mhz = %u\n", i, i + 1);
+	assert_int_equal(parse(&c, text, &err), 0);
+	assert_int_equal(c.nb_vms, CONFIG_MAX_VMS);
+	assert_int_equal(config_rule(&c, "nf63", uuid).min_khz, 64000);
+	strcat(text, "[vm one-more]\n");
+	assert_int_equal(parse(&c, text, &err), 2 * CONFIG_MAX_VMS + 1);
+	assert_string_equal(err.text, "[vm one-more]: more than 64 sections [vm PATTERN]");
+}
+
+static void
+a_long_pattern_is_not_cut(void **state)
+{
+	struct config c;
+	struct frq_err err;
+	char text[256] = "[vm ";
+
+	(void)state;
+	memset(text + 4, 'x', 127);
+	strcpy(text + 4 + 127, "]\nturbo = no\n");
+	assert_int_equal(parse(&c, text, &err), 0);
+	assert_int_equal(strlen(c.vm[0].pattern), 127);
+	/* Longer than inih's own names of sections, and two that begin alike. */
+	text[4 + 126] = 'y';
+	assert_false(config_rule(&c, c.vm[0].pattern, uuid).turbo);
+	text[4 + 127] = '\0';
+	assert_true(config_rule(&c, text + 4, uuid).turbo);
+	strcpy(text + 4 + 127, "y]\n");
+	assert_int_equal(parse(&c, text, &err), 1);
+	assert_string_equal(err.text, "[vm xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx]: "
+		"expected a pattern of at most 127 characters");
 }
 
 static void
@@ -403,6 +623,20 @@ command_line(void **state)
 	assert_non_null(strstr(output, "[daemon] poller_cpu = 1023: CPU 1023 is not online; name "
 		"CPUs of 0"));
 
+	assert_int_equal(LOAD("-c", path, "--drift=assert", "--write-limit=20", "--failsafe",
+		"release"), 0);
+	assert_int_equal(c.drift, CONFIG_DRIFT_ASSERT);
+	assert_int_equal(c.write_limit, 20);
+	assert_int_equal(c.failsafe, CONFIG_FAILSAFE_RELEASE);
+	assert_false(c.restore);
+	assert_int_equal(LOAD("--write-limit=0"), -1);
+	assert_string_equal(output, "freqringd: --write-limit=0: expected a number from 1 to "
+		"100000\n");
+	/* What a VM may have is in the file only. */
+	assert_int_equal(LOAD("--turbo=no"), -1);
+	assert_string_equal(output, "freqringd: --turbo=no: no such option, see freqringd "
+		"--help\n");
+
 	assert_int_equal(LOAD("--version"), 1);
 	assert_string_equal(output, "freqringd " FREQRING_VERSION "\n");
 	assert_int_equal(LOAD("-h"), 1);
@@ -410,6 +644,38 @@ command_line(void **state)
 		assert_non_null(strstr(output, config_settings[i].option));
 		assert_non_null(strstr(output, config_settings[i].help));
 	}
+	assert_non_null(strstr(output, "      --restore              put back what a killed freqringd "
+		"left, and end\n"));
+	assert_non_null(strstr(output, "[vm PATTERN]"));
+}
+
+static void
+restore_asks_nothing_of_the_machine(void **state)
+{
+	struct config c;
+	char output[8192];
+	static const char text[] = "[daemon]\nstate_dir = /tmp/x\npoller_cpu = 1023\n"
+		"managed_cpus = 1022\ngroup = no-such\n";
+	char *path = (char *)(uintptr_t)write_file(text, sizeof(text) - 1);
+
+	(void)state;
+	assert_int_equal(LOAD("-c", path), -1);
+	assert_int_equal(LOAD("-c", path, "--restore"), 0);
+	assert_string_equal(output, "");
+	assert_true(c.restore);
+	assert_string_equal(c.state_dir, "/tmp/x");
+	assert_true(cpuset_has(&c.managed_cpus, 1022));
+	assert_int_equal(LOAD("--restore", "-c", path, "--state-dir=/tmp/y"), 0);
+	assert_string_equal(c.state_dir, "/tmp/y");
+	/* But the rest has to be well-formed. */
+	assert_int_equal(LOAD("--restore", "--state-dir=y"), -1);
+	assert_string_equal(output, "freqringd: --state-dir=y: expected an absolute path\n");
+	assert_int_equal(LOAD("--restore=yes"), -1);
+	assert_string_equal(output, "freqringd: --restore=yes: --restore takes no value\n");
+	assert_int_equal(LOAD("--retsore"), -1);
+	assert_string_equal(output, "freqringd: --retsore: no such option (did you mean "
+		"--restore?)\n");
+	assert_int_equal(LOAD("--restore", "--help"), 1);
 }
 
 /* ---- against a machine ----------------------------------------------------- */
@@ -528,7 +794,6 @@ users(void **state)
 static void
 allowed(void **state)
 {
-	static const char uuid[] = "c7a5fdbd-cdaf-9455-926a-d65c16db1809";
 	static const struct {
 		const char *allow, *name;
 		bool yes;
@@ -590,8 +855,13 @@ sample_file(void **state)
 	fclose(f);
 	bare[n] = '\0';
 	assert_int_equal(parse(&c, bare, &err), 0);
+	/* One section for VMs, which says what holds without it. */
+	assert_int_equal(c.nb_vms, 1);
+	rule_is(config_rule(&c, "nf1", uuid), 0, UINT32_MAX, true, 0);
+	memset(&c.vm[0], 0, sizeof(c.vm[0]));
+	c.nb_vms = 0;
 	assert_memory_equal(&c, &plain, sizeof(c));
-	for (unsigned int i = 0; i < CONFIG_NB_SETTINGS; i++) {
+	for (unsigned int i = 0; i < CONFIG_NB_ROWS; i++) {
 		const struct config_setting *s = &config_settings[i];
 
 		snprintf(line, sizeof(line), "\n%s =%s%s\n", s->key, s->def[0] != '\0' ? " " : "",
@@ -607,11 +877,17 @@ main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(a_whole_file),
 		cmocka_unit_test(errors_in_a_file),
+		cmocka_unit_test(rules_of_vms),
+		cmocka_unit_test(errors_in_rules_of_vms),
+		cmocka_unit_test(bounds_that_go_together),
+		cmocka_unit_test(as_many_sections_of_vms_as_fit),
+		cmocka_unit_test(a_long_pattern_is_not_cut),
 		cmocka_unit_test(a_long_line_is_not_cut),
 		cmocka_unit_test(a_list_that_goes_on_too_far),
 		cmocka_unit_test(a_zero_byte),
 		cmocka_unit_test(files),
 		cmocka_unit_test(command_line),
+		cmocka_unit_test(restore_asks_nothing_of_the_machine),
 		cmocka_unit_test(cpus_left_to_the_daemon),
 		cmocka_unit_test(cpus_that_do_not_fit),
 		cmocka_unit_test(users),

@@ -240,7 +240,7 @@ reader_main(void *arg)
 	struct reader *r = arg;
 
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
-		struct applier_cpu_stats cpu;
+		struct domain_cpu_stats cpu;
 		struct applier_stats a;
 		struct poller_stats p;
 		struct freq_table t;

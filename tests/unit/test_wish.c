@@ -255,6 +255,34 @@ wish_on_another_table(void **state)
 }
 
 static void
+steps_after_the_vcpu_was_pinned_anew(void **state)
+{
+	struct wish w = wish_of(FRQ_WISH_NONE, 0);
+
+	(void)state;
+	/* from an entry of the slow core to the next of the fast one, which has it not */
+	folds(&w, FRQ_OP_DOWN, 0, &slow, FRQ_REASON_OK);
+	assert_int_equal(w.khz, 1500000);
+	folds(&w, FRQ_OP_UP, 0, &turbo, FRQ_REASON_OK);
+	assert_int_equal(w.khz, 2600000);
+	/* and from one far above the slow core's table down into it */
+	folds(&w, FRQ_OP_DOWN, 0, &slow, FRQ_REASON_OK);
+	assert_int_equal(w.khz, 1500000);
+	/* the ends are those of each core */
+	w = wish_of(FRQ_WISH_MAX, 0);
+	folds(&w, FRQ_OP_UP, 0, &slow, FRQ_REASON_OK);
+	assert_int_equal(wish_index(&w, &turbo), 0);
+	w = wish_of(FRQ_WISH_MIN, 0);
+	folds(&w, FRQ_OP_DOWN, 0, &slow, FRQ_REASON_OK);
+	assert_int_equal(turbo.khz[wish_index(&w, &turbo)], 800000);
+	/* a core without a table changes nothing */
+	w = wish_of(FRQ_WISH_KHZ, 1400000);
+	folds(&w, FRQ_OP_DOWN, 0, &none, FRQ_REASON_NO_CPUFREQ);
+	folds(&w, FRQ_OP_DOWN, 0, &plain, FRQ_REASON_OK);
+	assert_int_equal(w.khz, 800000);
+}
+
+static void
 table_lookup_at_the_edges(void **state)
 {
 	(void)state;
@@ -364,9 +392,9 @@ model_fold(struct wish *w, uint8_t op, uint32_t arg, const struct freq_table *t)
 	return FRQ_REASON_OK;
 }
 
-/* A burst folded here and one by one there; the core changes now and then. */
+/* The core changes now and then. */
 static void
-random_bursts_against_the_model(void **state)
+random_requests_against_the_model(void **state)
 {
 	uint64_t seed = 20240501;
 
@@ -401,6 +429,70 @@ random_bursts_against_the_model(void **state)
 	}
 }
 
+static uint8_t
+random_request(uint64_t *seed, uint32_t *arg)
+{
+	static const uint8_t often[] = { FRQ_OP_UP, FRQ_OP_DOWN, FRQ_OP_SET };
+	uint8_t op = chance(seed, 2) == 0 ? often[chance(seed, sizeof(often))] :
+		(uint8_t)chance(seed, FRQ_OP_COUNT + 1);
+
+	*arg = op == FRQ_OP_SET ? chance(seed, 5200000) : chance(seed, 50) == 0;
+	return op;
+}
+
+/*
+ * The poller folds what it finds at once and stores the wish after the last;
+ * when a request comes alone, the wish was stored and loaded before it.
+ */
+static void
+a_burst_folds_as_one_by_one(void **state)
+{
+	uint64_t seed = 20240502;
+	struct wish burst = wish_of(FRQ_WISH_NONE, 0), alone = burst;
+
+	(void)state;
+	for (unsigned int round = 0; round < 50000; round++) {
+		const struct freq_table *t = tables[chance(&seed, NB_TABLES)];
+		unsigned int nb = 1 + chance(&seed, 32);
+
+		for (unsigned int i = 0; i < nb; i++) {
+			uint32_t arg;
+			uint8_t op = random_request(&seed, &arg);
+
+			alone = wish_unpack(wish_pack(alone));
+			assert_int_equal(wish_fold(&burst, op, arg, t),
+				wish_fold(&alone, op, arg, t));
+		}
+		assert_int_equal(wish_pack(burst), wish_pack(alone));
+	}
+}
+
+/* From any wish, on any core: what comes of a step is the entry next to it. */
+static void
+a_step_is_one_entry_or_none(void **state)
+{
+	uint64_t seed = 20240503;
+	struct wish w = wish_of(FRQ_WISH_NONE, 0);
+
+	(void)state;
+	for (unsigned int round = 0; round < 500000; round++) {
+		const struct freq_table *t = tables[1 + chance(&seed, NB_TABLES - 1)];
+		unsigned int top = t->turbo && t->nb > 1 && w.turbo_off ? 1 : 0;
+		unsigned int before = wish_index(&w, t), after;
+		uint32_t arg;
+		uint8_t op = random_request(&seed, &arg);
+		enum frq_reason reason = wish_fold(&w, op, arg, t);
+
+		if (reason != FRQ_REASON_OK || (op != FRQ_OP_UP && op != FRQ_OP_DOWN))
+			continue;
+		after = wish_index(&w, t);
+		if (op == FRQ_OP_UP)
+			assert_int_equal(after, before > top ? before - 1 : top);
+		else
+			assert_int_equal(after, before < t->nb - 1 ? before + 1 : before);
+	}
+}
+
 int
 main(void)
 {
@@ -416,8 +508,11 @@ main(void)
 		cmocka_unit_test(set_outside_the_table_is_refused),
 		cmocka_unit_test(arguments_and_operations_are_checked),
 		cmocka_unit_test(wish_on_another_table),
+		cmocka_unit_test(steps_after_the_vcpu_was_pinned_anew),
 		cmocka_unit_test(table_lookup_at_the_edges),
-		cmocka_unit_test(random_bursts_against_the_model),
+		cmocka_unit_test(random_requests_against_the_model),
+		cmocka_unit_test(a_burst_folds_as_one_by_one),
+		cmocka_unit_test(a_step_is_one_entry_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* members.h - members of what the daemon sent, which may be absent */
+#ifndef FRQ_MEMBERS_H
+#define FRQ_MEMBERS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** "" where there is none. */
+const char *text_of(const json_t *o, const char *key);
+const char *text_or_dash(const json_t *o, const char *key);
+/** 0 where there is none. */
+intmax_t number_of(const json_t *o, const char *key);
+bool flag_of(const json_t *o, const char *key);
+
+/** Whether the backend of this reply sets nothing. */
+bool is_simulated(const json_t *reply);
+/** Goes behind a frequency that no hardware runs at. */
+const char *mark(bool simulated);
+
+intmax_t mhz(intmax_t khz);
+const char *plural(intmax_t n);
+
+#endif /* FRQ_MEMBERS_H */
