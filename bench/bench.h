@@ -49,6 +49,7 @@ int bench_getopt(struct bench *b, int argc, char **argv, const char *options);
 bool bench_number(const char *what, const char *text, unsigned long min, unsigned long max,
 	unsigned int *out);
 
+enum bench_status cmd_applied(struct bench *b, int argc, char **argv);
 enum bench_status cmd_bounce_guest(struct bench *b, int argc, char **argv);
 enum bench_status cmd_bounce_host(struct bench *b, int argc, char **argv);
 enum bench_status cmd_pingpong(struct bench *b, int argc, char **argv);

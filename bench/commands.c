@@ -22,5 +22,8 @@ const struct bench_command bench_commands[] = {
 	{ "ring-vs-rte", "[-c CPU] [-C CPU] [-n REQUESTS] [-r ROUNDS]",
 	  "throughput of the request ring and of DPDK's rte_ring, one thread to another",
 	  cmd_ring_vs_rte },
+	{ "applied", "[-c CPU] [-C CPU] [-A CPU] [-k CPU] [-n SAMPLES] [-s]",
+	  "from a request to CPU -k having been set, beside librte_power; -C, -A: poller, applier; -s: simulated",
+	  cmd_applied },
 	{ .name = NULL }
 };
