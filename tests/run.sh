@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # make test: unit tests, the same under sanitizers, then whole-system tests
-# with real guests. Prints a line a test as it ends, and the sum at the end.
-#	run.sh BUILDDIR [NAME...]	only tests whose name contains a NAME
+# with real guests and a host with a real cpufreq driver. Prints a line a test
+# as it ends, and the sum at the end.
+#	run.sh [--long] BUILDDIR [NAME...]
+# With names only tests whose name contains one. --long: also those of
+# tests/long, which take their time.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
-build=${1:?usage: run.sh BUILDDIR [NAME...]}
+suites="system host"
+if [ "${1:-}" = --long ]; then
+	suites="$suites long"
+	shift
+fi
+build=${1:?usage: run.sh [--long] BUILDDIR [NAME...]}
 shift
 passed=0 failed=0 skipped=0 failures=
 
@@ -76,16 +84,18 @@ if wanted asan "$@"; then
 fi
 if wanted tsan "$@"; then
 	build_in build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
-	TSAN_OPTIONS="suppressions=$top/tests/tsan.supp halt_on_error=1" unit tsan build-tsan threads
+	TSAN_OPTIONS="suppressions=$top/tests/tsan.supp halt_on_error=1" unit tsan build-tsan events threads
 fi
 
-for script in "$here"/system/test_*.sh; do
-	name=$(basename "$script" .sh)
-	wanted "system:$name" "$@" || continue
-	log=$build/$name.log
-	start=$SECONDS
-	timeout --kill-after=20 "$(sed -n 's/^# timeout: //p' "$script")" "$script" "$build" >"$log" 2>&1
-	count "system:$name" $? $((SECONDS - start)) "$log"
+for suite in $suites; do
+	for script in "$here/$suite"/test_*.sh; do
+		name=$(basename "$script" .sh)
+		wanted "$suite:$name" "$@" || continue
+		log=$build/$name.log
+		start=$SECONDS
+		timeout --kill-after=20 "$(sed -n 's/^# timeout: //p' "$script")" "$script" "$build" >"$log" 2>&1
+		count "$suite:$name" $? $((SECONDS - start)) "$log"
+	done
 done
 
 [ -z "$failures" ] || printf 'failed:%s\n' "$failures"
