@@ -95,7 +95,7 @@ find_outcome(const struct applier *a, const struct channel *ch, struct outcome *
 		look_at_cpus(a, ch, o);
 	else
 		o->reason = ch->a.standing;
-	if (o->reason == FRQ_REASON_OK && ch->a.expired && ch->a.wish.kind != FRQ_WISH_NONE)
+	if (o->reason == FRQ_REASON_OK && ch->a.expired)
 		o->reason = FRQ_REASON_LEASE_EXPIRED;
 	if (__atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED))
 		o->reason = FRQ_REASON_QUARANTINED;
@@ -172,22 +172,22 @@ load_wish(struct applier *a, struct channel *ch)
 {
 	uint64_t end = __atomic_load_n(&ch->slot->lease_end_ms, __ATOMIC_RELAXED);
 	uint64_t now = end != 0 ? monotonic_ms() : 0;
-	bool expired = end != 0 && now >= end;
+	bool expired = end != 0 && now >= end, wishes;
 
 	/* Pairs with the store in remember, host/poller.c. */
 	ch->a.wish = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
-	if (ch->a.wish.kind != FRQ_WISH_NONE &&
-	    (expired || __atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED)))
+	wishes = ch->a.wish.kind != FRQ_WISH_NONE;
+	if (wishes && (expired || __atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED)))
 		fail_safe(a, &ch->a.wish);
 	__atomic_store_n(&ch->a.lease_left_ms, end == 0 || expired ? 0 : end - now, __ATOMIC_RELAXED);
 	if (end != 0 && !expired && end < a->lease_end_ms)
 		a->lease_end_ms = end;
-	if (expired && !ch->a.expired && ch->a.wish.kind != FRQ_WISH_NONE) {
+	if (expired && wishes && !ch->a.expired) {
 		counter_add(&a->leases_expired, 1);
 		event_raise(EVENT_LEASE_EXPIRED, "VM %s, vCPU %u: its lease ran out, the fail-safe (%s) is in force",
 			ch->vm->uuid_text, ch->number, failsafe_name[a->c.failsafe]);
 	}
-	ch->a.expired = expired;
+	ch->a.expired = expired && wishes;
 }
 
 static void

@@ -348,6 +348,8 @@ bool
 cpufreq_yield(const struct cpufreq *c, struct journal_entry *was,
 	const struct journal_entry *now)
 {
+	bool other = strcmp(was->governor, now->governor) != 0;
+
 	if (cpufreq_is_ours(c, now->governor))
 		return false;
 	memcpy(was->governor, now->governor, sizeof(was->governor));
@@ -356,7 +358,7 @@ cpufreq_yield(const struct cpufreq *c, struct journal_entry *was,
 		was->min_khz = now->min_khz;
 		was->max_khz = now->max_khz;
 	}
-	return true;
+	return other;
 }
 
 int

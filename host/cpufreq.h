@@ -95,7 +95,7 @@ int cpufreq_set_khz(const struct cpufreq *c, uint32_t khz);
  * governor since: that governor stays, and limits that are not pinned, as we
  * leave them, do.
  *
- * @return whether it is so
+ * @return whether that governor is not the one from before either
  */
 bool cpufreq_yield(const struct cpufreq *c, struct journal_entry *was,
 	const struct journal_entry *now);

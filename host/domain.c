@@ -140,10 +140,15 @@ enforce(struct domains *ds, struct domain *d, uint64_t now)
 
 		if (!needs_work(ds, d, p, now))
 			continue;
-		if (!p->wanted || !d->decision.any)
+		if (!p->wanted || !d->decision.any) {
 			policy_give_back(ds, number);
-		else
+		} else if (!policy_is_ours(p)) {
+			/* One that cannot be taken is not tried without bound. */
+			if (!paid)
+				pay_for_write(ds, d, now);
+			paid = true;
 			moved |= policy_take(ds, number);
+		}
 	}
 	if (moved)
 		return true;
@@ -418,8 +423,5 @@ domain_view(const struct domains *ds, unsigned int cpu, struct domain_view *v)
 		.problem = p->problem,
 		.decision = d->decision,
 	};
-	/* Between the first refusal and the last try: not in force, and no verdict. */
-	if (v->problem == FRQ_REASON_OK && d->decision.any && p->index != d->decision.index)
-		v->decision.any = false;
 }
 

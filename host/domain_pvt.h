@@ -28,6 +28,8 @@ struct policy {
 	unsigned int index;		/* in force, read back; NO_INDEX: none */
 	unsigned int tries;		/* in vain, in a row */
 	uint64_t retry_ns;		/* when the next one is due */
+	uint64_t told_ns;		/* when trouble was raised as an event last */
+	bool told;			/* and the trouble it is in was */
 	bool hinted;			/* look at it: its files say something else */
 	uint16_t next;			/* policy of the same domain, or NO_POLICY */
 	uint64_t writes, write_errors, retries, drifts; /* counters */

@@ -62,6 +62,18 @@ pause_ns(const struct policy *p, enum frq_reason reason)
 	return reason == FRQ_REASON_OFFLINE ? PATIENCE_NS : PATIENCE_NS << (p->tries - RETRIES);
 }
 
+/* A guest that asks and releases in turn must not fill the list of events. */
+static bool
+may_tell(struct policy *p)
+{
+	uint64_t now = monotonic_ns();
+
+	if (p->told_ns != 0 && now - p->told_ns < SECOND_NS)
+		return false;
+	p->told_ns = now;
+	return true;
+}
+
 /*
  * It did not work. What may pass is tried again soon a few times, before
  * anybody is told; all the rest once in a while.
@@ -83,16 +95,16 @@ note_failure(struct domains *ds, unsigned int number, int error, const struct fr
 		p->tries++;
 	if (!policy_gave_up(p) || p->problem == reason)
 		return;
-	if (reason == FRQ_REASON_OFFLINE) {
-		/* What is held stays that: it is not taken by us. */
-		if (p->control != CPU_HELD)
-			set_control(p, CPU_OFFLINE);
+	/* What is held stays that: it is not taken by us. */
+	if (reason == FRQ_REASON_OFFLINE && p->control != CPU_HELD)
+		set_control(p, CPU_OFFLINE);
+	set_problem(p, reason);
+	p->told = may_tell(p);
+	if (p->told && reason == FRQ_REASON_OFFLINE)
 		event_raise(EVENT_OFFLINE, "CPU %u went offline: what was asked for it waits until it is back",
 			number);
-	} else {
+	else if (p->told)
 		event_raise(EVENT_REFUSED, "%s", err->text);
-	}
-	set_problem(p, reason);
 }
 
 static void
@@ -100,9 +112,9 @@ end_trouble(struct policy *p, unsigned int number)
 {
 	p->tries = 0;
 	p->retry_ns = 0;
-	if (p->problem == FRQ_REASON_OFFLINE)
+	if (p->problem == FRQ_REASON_OFFLINE && p->told)
 		event_raise(EVENT_ONLINE, "CPU %u is back", number);
-	else if (p->problem == FRQ_REASON_FAILED || p->problem == FRQ_REASON_NO_CPUFREQ)
+	else if ((p->problem == FRQ_REASON_FAILED || p->problem == FRQ_REASON_NO_CPUFREQ) && p->told)
 		event_raise(EVENT_REFUSED_OVER, "CPU %u does again what it is told", number);
 	else if (p->problem == FRQ_REASON_FOREIGN)
 		event_raise(EVENT_DRIFT_OVER, "CPU %u is ours again", number);
@@ -294,6 +306,23 @@ sort_out(struct domains *ds, unsigned int number, unsigned int index)
 	return false;
 }
 
+/*
+ * The kernel only guesses at what one that comes online runs, and does not
+ * write what it believes to be set: so something else is set first. Seen with
+ * acpi-cpufreq of Linux 6.1.
+ */
+static void
+wake(struct domains *ds, unsigned int number, unsigned int index)
+{
+	struct policy *p = &ds->policy[number];
+	unsigned int last = p->info.table.nb - 1;
+	struct frq_err err;
+
+	counter_add(&p->retries, 1);
+	counter_add(&ds->retries, 1);
+	(void)ds->c.power->force(number, index == last ? 0 : last, &err);
+}
+
 bool
 policy_set(struct domains *ds, unsigned int number, unsigned int index)
 {
@@ -303,6 +332,8 @@ policy_set(struct domains *ds, unsigned int number, unsigned int index)
 
 	counter_add(&p->writes, 1);
 	counter_add(&ds->writes, 1);
+	if (p->problem == FRQ_REASON_OFFLINE)
+		wake(ds, number, index);
 	/* A library that refuses is passed by, too. */
 	ret = ds->c.power->set(number, index, &err);
 	if (ret == 0)

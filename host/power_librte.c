@@ -17,6 +17,7 @@
 
 #include <rte_version.h>
 
+#include "cpu_group.h"
 #include "cpufreq.h"
 #include "journal.h"
 #include "log.h"
@@ -32,22 +33,29 @@ static struct cpu {
 	bool in_step;			/* the library's table is that one */
 	uint32_t turbo_khz;		/* cpuinfo_max_freq */
 	uint32_t wanted_khz;		/* written last, 0: nothing; atomic, look reads it */
-	struct cpuset policy, clock;
 } cpus[FRQ_MAX_CPUS];
 
+static struct cpu_group groups[FRQ_MAX_CPUS];
 static struct cpuset managed;
 static bool yield;
 static struct journal *journal;
 static bool dying;	/* atomic: no write of ours may follow what abandon writes */
 
+static int
+refuse_offline(unsigned int cpu, struct frq_err *err)
+{
+	if (cpufreq_online(cpu))
+		return 0;
+	frq_err_set(err, "CPU %u is offline", cpu);
+	return -ENXIO;
+}
+
 /* A failure of a CPU's file: of one that is offline the kernel says this and that. */
 static int
 why(unsigned int cpu, int ret, const char *what, struct frq_err *err)
 {
-	if (!cpufreq_online(cpu)) {
-		frq_err_set(err, "CPU %u is offline", cpu);
+	if (refuse_offline(cpu, err) != 0)
 		return -ENXIO;
-	}
 	if (ret == -EBUSY)
 		frq_err_set(err, "CPU %u: %s: cpufreq is busy, as while a CPU is plugged", cpu, what);
 	else
@@ -95,72 +103,6 @@ probe_cpu(unsigned int cpu, bool *any, struct frq_err *err)
 	return check_driver(cpu, c.driver, err);
 }
 
-/* A write to one CPU's file would set a CPU that the configuration leaves alone. */
-static int
-check_shared(unsigned int cpu, struct frq_err *err)
-{
-	struct cpuset affected;
-
-	if (cpufreq_cpus(cpu, "cpufreq/affected_cpus", &affected) < 0)
-		return 0;
-	CPUSET_FOREACH(other, &affected) {
-		if (cpuset_has(&managed, other))
-			continue;
-		frq_err_set(err, "CPU %u shares its cpufreq policy with CPU %u, which is not managed: add it to managed_cpus, or leave both out",
-			cpu, other);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static void
-add_all(struct cpuset *to, const struct cpuset *from)
-{
-	CPUSET_FOREACH(cpu, from)
-		cpuset_add(to, cpu);
-}
-
-static void
-read_group(unsigned int cpu)
-{
-	static const char *const shared[] = {
-		"cpufreq/freqdomain_cpus", "topology/thread_siblings_list",
-	};
-	struct cpu *s = &cpus[cpu];
-	struct cpuset with;
-
-	(void)cpufreq_cpus(cpu, "cpufreq/related_cpus", &s->policy);
-	cpuset_add(&s->policy, cpu);
-	cpuset_and(&s->policy, &managed);
-	s->clock = s->policy;
-	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
-		if (cpufreq_cpus(cpu, shared[i], &with) == 0)
-			add_all(&s->clock, &with);
-	cpuset_and(&s->clock, &managed);
-}
-
-/* Who is tied to whom is tied to all whom that one is tied to. */
-static void
-read_groups(void)
-{
-	bool grown = true;
-
-	CPUSET_FOREACH(cpu, &managed)
-		read_group(cpu);
-	while (grown) {
-		grown = false;
-		CPUSET_FOREACH(cpu, &managed) {
-			const struct cpuset before = cpus[cpu].clock;
-
-			CPUSET_FOREACH(other, &before) {
-				add_all(&cpus[cpu].clock, &cpus[other].clock);
-				add_all(&cpus[other].clock, &before);
-				grown |= !cpuset_equal(&before, &cpus[other].clock);
-			}
-		}
-	}
-}
-
 static int put_back(unsigned int cpu, struct frq_err *err);
 
 /*
@@ -179,7 +121,7 @@ adopt_or_put_back(unsigned int cpu, struct frq_err *err)
 		return ret;
 	ret = cpufreq_read(&s->files, &now);
 	if (ret == 0 && (!cpufreq_is_ours(&s->files, now.governor) ||
-	    cpuset_next(&s->policy, 0) != cpu))
+	    cpuset_next(&groups[cpu].policy, 0) != cpu))
 		ret = put_back(cpu, err);
 	else if (ret != 0)
 		ret = why(cpu, ret, "its cpufreq files cannot be read", err);
@@ -222,15 +164,14 @@ librte_start(const struct power_config *c, struct frq_err *err)
 	frq_err_set(err, "no CPU is managed");
 	CPUSET_FOREACH(cpu, &managed) {
 		ret = probe_cpu(cpu, &any, err);
-		if (ret == 0)
-			ret = check_shared(cpu, err);
 		if (ret != 0)
 			return ret;
 	}
 	if (!any)
 		return -ENODEV;
-	read_groups();
-	ret = journal_open(&journal, c->state_dir, true, err);
+	ret = cpu_groups_read(groups, &managed, err);
+	if (ret == 0)
+		ret = journal_open(&journal, c->state_dir, true, err);
 	for (unsigned int cpu = 0; cpu < FRQ_MAX_CPUS && ret == 0; cpu++)
 		read_journal(cpu);
 	return ret;
@@ -239,8 +180,8 @@ librte_start(const struct power_config *c, struct frq_err *err)
 static void
 librte_group(unsigned int cpu, struct cpuset *policy, struct cpuset *clock)
 {
-	*policy = cpus[cpu].policy;
-	*clock = cpus[cpu].clock;
+	*policy = groups[cpu].policy;
+	*clock = groups[cpu].clock;
 }
 
 static bool
@@ -311,24 +252,37 @@ nominal_khz(unsigned int cpu)
 	return perf < 10000 ? perf * 10000 : perf;
 }
 
+/* Whether librte_power's table for cppc_cpufreq has it, to the next 100 MHz. */
+static bool
+cppc_has(uint32_t khz, uint32_t nominal, uint32_t highest)
+{
+	khz = (khz + 50000) / 100000 * 100000;
+	return khz == highest || (khz <= nominal && nominal % 100000 == 0);
+}
+
 /*
  * The library wants to find a frequency of its table in force, else it fails
- * for good. Of a driver without a table that is any, so one is set which it
- * knows; it goes to its highest anyway.
+ * for good. A driver without a table runs at any, so one is set that the
+ * library knows; it goes to its highest anyway.
  */
 static void
 settle(unsigned int cpu)
 {
 	const struct cpufreq *files = &cpus[cpu].files;
-	uint32_t nominal, highest;
+	enum power_management_env env = files->driver->env;
+	uint32_t khz, highest, nominal = nominal_khz(cpu);
 
-	if (files->driver->by_limits || files->driver->env == PM_ENV_ACPI_CPUFREQ)
+	if (files->driver->by_limits || env == PM_ENV_ACPI_CPUFREQ ||
+	    cpufreq_khz(cpu, "cpufreq/scaling_max_freq", &highest) != 0)
 		return;
-	nominal = nominal_khz(cpu);
-	if (files->driver->env == PM_ENV_CPPC_CPUFREQ && nominal != 0 && nominal % 100000 == 0)
-		(void)cpufreq_set_khz(files, nominal);
-	else if (cpufreq_khz(cpu, "cpufreq/scaling_max_freq", &highest) == 0 && highest != 0)
-		(void)cpufreq_set_khz(files, highest);
+	if (env == PM_ENV_CPPC_CPUFREQ) {
+		if (cpufreq_khz(cpu, "cpufreq/scaling_setspeed", &khz) == 0 &&
+		    cppc_has(khz, nominal, highest))
+			return;
+		if (nominal % 100000 == 0 && nominal != 0)
+			highest = nominal;
+	}
+	(void)cpufreq_set_khz(files, highest);
 }
 
 static void
@@ -473,16 +427,24 @@ take_governor(unsigned int cpu, struct frq_err *err)
 }
 
 static int
+refuse_dying(unsigned int cpu, struct frq_err *err)
+{
+	if (!__atomic_load_n(&dying, __ATOMIC_ACQUIRE))
+		return 0;
+	frq_err_set(err, "CPU %u: the daemon is dying", cpu);
+	return -ESHUTDOWN;
+}
+
+static int
 librte_take(unsigned int cpu, struct frq_err *err)
 {
 	struct frq_err why_not;
-	int ret;
+	int ret = refuse_dying(cpu, err);
 
-	if (!cpufreq_online(cpu)) {
-		frq_err_set(err, "CPU %u is offline", cpu);
-		return -ENXIO;
-	}
-	ret = open_files(cpu, err);
+	if (ret == 0)
+		ret = refuse_offline(cpu, err);
+	if (ret == 0)
+		ret = open_files(cpu, err);
 	if (ret == 0)
 		ret = take_governor(cpu, err);
 	if (ret != 0 || init_library(cpu) == 0)
@@ -501,11 +463,9 @@ librte_give_back(unsigned int cpu, struct frq_err *err)
 
 	if (!cpufreq_is_open(&cpus[cpu].files) && !journal_get(journal, cpu, NULL))
 		return 0;
-	if (!cpufreq_online(cpu)) {
-		frq_err_set(err, "CPU %u is offline", cpu);
-		return -ENXIO;
-	}
-	ret = open_files(cpu, err);
+	ret = refuse_offline(cpu, err);
+	if (ret == 0)
+		ret = open_files(cpu, err);
 	return ret == 0 ? put_back(cpu, err) : ret;
 }
 
@@ -596,25 +556,31 @@ khz_of(const struct cpu *s, unsigned int index)
 		s->table.khz[index];
 }
 
-/* Whether index and CPU make sense, and we may still write. */
-static int
-may_set(unsigned int cpu, unsigned int index, struct frq_err *err)
+static bool
+is_taken(unsigned int cpu, unsigned int index, struct frq_err *err)
 {
-	if (__atomic_load_n(&dying, __ATOMIC_ACQUIRE)) {
-		frq_err_set(err, "CPU %u: the daemon is dying", cpu);
-		return -ESHUTDOWN;
-	}
-	if (cpus[cpu].inited && index < cpus[cpu].table.nb)
-		return 0;
+	if (cpufreq_is_open(&cpus[cpu].files) && index < cpus[cpu].table.nb)
+		return true;
 	frq_err_set(err, "CPU %u: not taken, or no index %u", cpu, index);
-	return -EINVAL;
+	return false;
+}
+
+/* To be written: with the library, which giving back in vain has ended. */
+static int
+make_ready(unsigned int cpu, unsigned int index, struct frq_err *err)
+{
+	if (!is_taken(cpu, index, err))
+		return -EINVAL;
+	if (cpus[cpu].inited)
+		return refuse_dying(cpu, err);
+	return librte_take(cpu, err);
 }
 
 static int
 librte_set(unsigned int cpu, unsigned int index, struct frq_err *err)
 {
 	struct cpu *s = &cpus[cpu];
-	int ret = may_set(cpu, index, err);
+	int ret = make_ready(cpu, index, err);
 
 	if (ret != 0)
 		return ret;
@@ -653,10 +619,11 @@ librte_check(unsigned int cpu, unsigned int index)
 	char governor[CPUFREQ_WORD];
 	uint32_t min_khz, max_khz;
 	struct frq_err err;
-	int ret = may_set(cpu, index, &err);
+	int ret;
 
-	if (ret == 0)
-		ret = read_set(cpu, governor, &min_khz, &max_khz);
+	if (!is_taken(cpu, index, &err))
+		return -EINVAL;
+	ret = read_set(cpu, governor, &min_khz, &max_khz);
 	if (ret != 0)
 		return cpufreq_online(cpu) ? ret : -ENXIO;
 	if (!cpufreq_is_ours(&s->files, governor))
@@ -678,7 +645,7 @@ librte_force(unsigned int cpu, unsigned int index, struct frq_err *err)
 {
 	struct cpu *s = &cpus[cpu];
 	struct journal_entry now;
-	int ret = may_set(cpu, index, err);
+	int ret = make_ready(cpu, index, err);
 
 	if (ret != 0)
 		return ret;

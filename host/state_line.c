@@ -100,6 +100,10 @@ state_line_publish(struct channel *ch, const struct state_line_update *u)
 	struct refused refused = take_refusals(ch, u->wish.next, line);
 	uint64_t applied, now, khz = wish_khz(u);
 
+	/* Whatever was wrong with its requests: none is listened to any more. */
+	if (u->reason == FRQ_REASON_QUARANTINED)
+		refused = (struct refused){ .last = FRQ_REASON_OK, .news = FRQ_REASON_OK };
+
 	if (ch->a.table_published != u->table) {
 		/* What this core could not do the next one may. */
 		if (refused.last == FRQ_REASON_BAD_FREQ)

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "cpu_group.h"
 #include "cpufreq.h"
 #include "cpufreq_pvt.h"
 #include "journal.h"
@@ -528,14 +529,107 @@ test_yield(void **state)
 	assert_int_equal(goal.min_khz, 800000);
 	assert_int_equal(goal.max_khz, 3500000);
 
-	/* And other limits. */
+	/* And other limits; of the governor it is told once. */
 	now.min_khz = 1500000;
 	now.setspeed_khz = 1700000;
-	assert_true(cpufreq_yield(&c, &goal, &now));
+	assert_false(cpufreq_yield(&c, &goal, &now));
 	assert_int_equal(goal.min_khz, 1500000);
 	assert_int_equal(goal.max_khz, 2000000);
 	assert_int_equal(goal.setspeed_khz, 1700000);
 	cpufreq_close(&c);
+}
+
+/* ---- who changes together ------------------------------------------------------------ */
+
+static struct cpu_group groups[FRQ_MAX_CPUS];
+
+static int
+read_groups(const char *managed, struct frq_err *err)
+{
+	struct cpuset set;
+
+	memset(groups, 0, sizeof(groups));
+	assert_true(cpuset_parse(&set, managed, err));
+	return cpu_groups_read(groups, &set, err);
+}
+
+static void
+group_is(unsigned int cpu, const char *policy, const char *clock)
+{
+	char list[64];
+
+	assert_string_equal(cpuset_format(&groups[cpu].policy, list, sizeof(list)), policy);
+	assert_string_equal(cpuset_format(&groups[cpu].clock, list, sizeof(list)), clock);
+}
+
+static void
+make_topology(unsigned int cpu, const char *siblings)
+{
+	char path[200];
+
+	(void)snprintf(path, sizeof(path), "%s/cpu%u/topology", root, cpu);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put(cpu, "topology/thread_siblings_list", siblings);
+}
+
+/* One alone, without a word; a policy of two; two of a domain; hyperthreads of both. */
+static void
+test_groups(void **state)
+{
+	static const char *const siblings[] = { "", "", "2,6\n", "3\n", "4-5\n", "4-5\n", "2,6\n" };
+	struct frq_err err;
+
+	(void)state;
+	for (unsigned int cpu = 0; cpu < 7; cpu++) {
+		make_cpu(cpu, "acpi-cpufreq", "ondemand");
+		if (siblings[cpu][0] != '\0')
+			make_topology(cpu, siblings[cpu]);
+	}
+	put(2, "cpufreq/related_cpus", "2 3\n");
+	put(3, "cpufreq/related_cpus", "2 3\n");
+	put(2, "cpufreq/affected_cpus", "2 3\n");
+	put(3, "cpufreq/affected_cpus", "2 3\n");
+	put(6, "cpufreq/freqdomain_cpus", "5 6\n");
+	assert_int_equal(read_groups("0-6", &err), 0);
+	group_is(0, "0", "0");
+	group_is(1, "1", "1");
+	group_is(2, "2-3", "2-6");
+	group_is(3, "2-3", "2-6");
+	group_is(4, "4", "2-6");
+	group_is(5, "5", "2-6");
+	group_is(6, "6", "2-6");
+
+	/* What ties two is not managed, and so does not: nobody votes there. */
+	assert_int_equal(read_groups("2-5", &err), 0);
+	group_is(2, "2-3", "2-3");
+	group_is(5, "5", "4-5");
+
+	assert_int_equal(read_groups("0-2,4", &err), -EINVAL);
+	assert_non_null(strstr(err.text,
+		"CPU 2 shares its cpufreq policy with CPU 3, which is not managed: add it"));
+	/* Offline it is set with nobody. */
+	put(2, "cpufreq/affected_cpus", "2\n");
+	assert_int_equal(read_groups("0-2,4", &err), 0);
+	group_is(2, "2", "2");
+}
+
+/* A chain of which each knows the next only, from the far end on. */
+static void
+test_chain(void **state)
+{
+	struct frq_err err;
+	char next[32];
+
+	(void)state;
+	for (unsigned int cpu = 0; cpu < 12; cpu++) {
+		make_cpu(cpu, "acpi-cpufreq", "ondemand");
+		(void)snprintf(next, sizeof(next), "%u %u\n", cpu, cpu == 11 ? 11 : cpu + 1);
+		put(cpu, "cpufreq/freqdomain_cpus", next);
+	}
+	assert_int_equal(read_groups("0-11", &err), 0);
+	for (unsigned int cpu = 0; cpu < 12; cpu++)
+		assert_true(cpuset_equal(&groups[cpu].clock, &groups[0].clock));
+	group_is(11, "11", "0-11");
 }
 
 /* ---- restore ------------------------------------------------------------------------ */
@@ -754,6 +848,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_put_back_in_part, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_yield, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_chain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_to_restore, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restore, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restore_limits, setup, teardown),

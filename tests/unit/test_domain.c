@@ -619,7 +619,6 @@ manual_setting_overrides_and_is_released(void **state)
 	(void)state;
 	begin();
 	pin_one(3);
-	vms[0]->ch[0].a.rule = VOTE_RULE_NONE;
 	ask_max(0, 0);
 	m = manual_map(3, 1100000);
 	fx_pin(fx_map_vm(m, vms[0]), 0, 3);
@@ -1244,6 +1243,34 @@ offline_while_idle(void **state)
 	check_return(5);
 }
 
+/* The kernel guesses at what it runs, and would not write what it believes to be set. */
+static void
+back_from_offline_is_set_for_sure(void **state)
+{
+	static const enum frq_wish_kind kinds[] = { FRQ_WISH_MAX, FRQ_WISH_MIN };
+
+	(void)state;
+	begin();
+	pin_one(3);
+	for (unsigned int i = 0; i < 2; i++) {
+		int index = i == 0 ? 0 : 7;
+		unsigned int calls;
+
+		ask(0, 0, kinds[i], 0);
+		recorder.offline[3] = true;
+		assert_true(hint());
+		calls = recorder.nb_calls;
+		recorder.offline[3] = false;
+		still_pass(2 * S);
+		work();
+		assert_int_equal(recorder.index[3], index);
+		assert_int_equal(recorder.call[calls].what, RECORDED_FORCE);
+		assert_int_equal(recorder.call[calls].index, 7 - index);
+		assert_int_equal(recorder.call[calls + 1].what, RECORDED_SET);
+		assert_int_equal(recorder.call[calls + 1].index, index);
+	}
+}
+
 /* Seen to be offline, but no longer ours when that is looked into. */
 static void
 hint_that_comes_too_late(void **state)
@@ -1562,6 +1589,24 @@ retry_under_a_write_limit(void **state)
 	recorder.set_error[3] = recorder.force_error[3] = 0;
 	pass(64 * S);
 	check_decided(3, 0, BOUND_NONE);
+}
+
+/* Released and asked for again and again: each time it is tried anew. */
+static void
+untakable_core_under_a_write_limit(void **state)
+{
+	(void)state;
+	begin_limited(100);
+	pin_one(3);
+	recorder.take_error[3] = -EIO;
+	for (unsigned int i = 0; i < 10000; i++) {
+		ask(0, 0, i % 2 == 0 ? FRQ_WISH_MAX : FRQ_WISH_NONE, 0);
+		still_pass(100000);
+		work();
+	}
+	assert_in_range(recorder.count[RECORDED_TAKE], 2, 100);
+	/* nor does it fill the list of events: one a second */
+	assert_in_range(events_of(EVENT_REFUSED), 1, 2);
 }
 
 /* ---- the end --------------------------------------------------------------------------------------- */
@@ -1973,6 +2018,7 @@ main(void)
 		T(offline_when_taken),
 		T(offline_when_written),
 		T(offline_while_idle),
+		T(back_from_offline_is_set_for_sure),
 		T(hint_that_comes_too_late),
 		T(given_back_when_it_returns),
 		T(held_waits_for_a_vote),
@@ -1987,6 +2033,7 @@ main(void)
 		T(deferred_is_pending),
 		T(write_limit_counts_a_domain_once),
 		T(retry_under_a_write_limit),
+		T(untakable_core_under_a_write_limit),
 		T(end_is_bounded),
 		T(anything_may_happen),
 	};
