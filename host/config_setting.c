@@ -11,10 +11,11 @@
 
 #include "config_pvt.h"
 
-#define MEMBER(type, member) \
-	.offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
-#define FIELD(member) MEMBER(struct config, member)
-#define VM_FIELD(member) MEMBER(struct config_vm, member)
+#define FIELD(member) \
+	.offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
+#define VM_FIELD(member) \
+	.offset = offsetof(struct config_vm, member), \
+	.size = sizeof(((struct config_vm *)0)->member)
 #define MAX_MHZ (FRQ_ARG_MAX / 1000)	/* that a request could ask for */
 
 static const char *const backends[] = {
