@@ -6,12 +6,13 @@
  * The daemon's own poller, applier and backend, in this process, serve one
  * vCPU of a region; this thread is the guest. It alternates min and max and
  * waits for each. The bare calls of the same thread to the same CPU take
- * turns with that.
+ * turns with that, at the same pace, and once more without a pause.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_launch.h>
@@ -25,7 +26,8 @@
 
 #define ROUNDS	10u	/* of each kind in turn */
 #define SAMPLES	2000u	/* of each kind in all */
-#define SLOW_TICKS_S 5	/* for which one answer is waited for */
+#define SLOW_S	5u	/* for which one answer is waited for */
+#define NAP_NS	50000L	/* between looks for it */
 
 struct stage {
 	struct config config;
@@ -188,35 +190,45 @@ stop(struct stage *s)
 
 /* ---- what is measured -------------------------------------------------------------- */
 
-/* A request and its write. @return ticks, or 0 where none came */
-static uint64_t
-ask(const struct bench *b, struct stage *s, enum frq_op op)
+/*
+ * This thread waits asleep: the end is taken where it happens, and where there are
+ * fewer cores than threads that spin it would be in the way of what is measured.
+ */
+static void
+nap(void)
 {
-	uint64_t start, patience = (uint64_t)(SLOW_TICKS_S * 1e9 / b->tsc.ns_per_tick), end;
+	const struct timespec ts = { .tv_nsec = NAP_NS };
 
-	__atomic_store_n(&written_at, 0, __ATOMIC_RELAXED);
-	start = tsc_read();
-	while (frq_producer_post(&s->tx, op, 0, 0) != 0)
-		spin_pause();
-	do {
-		end = __atomic_load_n(&written_at, __ATOMIC_ACQUIRE);
-		spin_pause();
-	} while (end == 0 && tsc_read() - start < patience);
-	return end == 0 ? 0 : tsc_between(&b->tsc, start, end);
+	(void)nanosleep(&ts, NULL);
 }
 
-/* The request after this one finds the applier done with publishing, too. */
 static bool
-wait_applied(const struct stage *s)
+is_applied(const struct stage *s)
 {
 	const struct frq_state_line FRQ_SHARED *line = frq_region_state(&s->vm->region, 0);
 
-	for (unsigned int i = 0; i < UINT32_MAX / 8; i++) {
-		if (frq_applied_unpack(frq_load64(&line->applied)).next == s->tx.next)
-			return true;
-		spin_pause();
-	}
-	return false;
+	return frq_applied_unpack(frq_load64(&line->applied)).next == s->tx.next;
+}
+
+/*
+ * A request and its write. Returns when it is published, too, so that the next one
+ * finds the applier idle. @return ticks, or 0 where no write came
+ */
+static uint64_t
+ask(const struct bench *b, struct stage *s, enum frq_op op)
+{
+	uint64_t start, patience = (uint64_t)(SLOW_S * 1e9 / b->tsc.ns_per_tick), end;
+
+	__atomic_store_n(&written_at, 0, __ATOMIC_RELAXED);
+	start = tsc_read();
+	if (frq_producer_post(&s->tx, op, 0, 0) != 0)
+		return 0;
+	do {
+		nap();
+		/* Pairs with the store in timed_set. */
+		end = __atomic_load_n(&written_at, __ATOMIC_ACQUIRE);
+	} while ((end == 0 || !is_applied(s)) && tsc_read() - start < patience);
+	return end == 0 || !is_applied(s) ? 0 : tsc_between(&b->tsc, start, end);
 }
 
 static bool
@@ -225,8 +237,8 @@ measure_ring(const struct bench *b, struct stage *s, struct samples *out, unsign
 	for (unsigned int i = 0; i < n; i++) {
 		uint64_t ticks = ask(b, s, i % 2 == 0 ? FRQ_OP_MIN : FRQ_OP_MAX);
 
-		if (ticks == 0 || !wait_applied(s)) {
-			bench_error("request %u was not applied within %d s", i, SLOW_TICKS_S);
+		if (ticks == 0) {
+			bench_error("request %u was not applied within %u s", i, SLOW_S);
 			return false;
 		}
 		samples_add(out, ticks);
@@ -235,13 +247,17 @@ measure_ring(const struct bench *b, struct stage *s, struct samples *out, unsign
 }
 
 static bool
-measure_bare(const struct bench *b, const struct stage *s, struct samples *out, unsigned int n)
+measure_bare(const struct bench *b, const struct stage *s, struct samples *out, unsigned int n,
+	bool paced)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		uint64_t start = tsc_read();
 		int ret = i % 2 == 0 ? rte_power_freq_min(s->target) : rte_power_freq_max(s->target);
 
 		samples_add(out, tsc_between(&b->tsc, start, tsc_read()));
+		/* At the pace of requests the CPU that is set goes to sleep in between. */
+		if (paced)
+			nap();
 		if (ret != 1) {
 			bench_error("rte_power_freq_%s(%u) returned %d", i % 2 == 0 ? "min" : "max",
 				s->target, ret);
@@ -254,13 +270,14 @@ measure_bare(const struct bench *b, const struct stage *s, struct samples *out, 
 static enum bench_status
 measure(const struct bench *b, struct stage *s, unsigned int n)
 {
-	struct samples ring = { 0 }, bare = { 0 };
+	struct samples ring = { 0 }, bare = { 0 }, rushed = { 0 };
 	enum bench_status status = BENCH_FAILED;
 	unsigned int each = (n / ROUNDS + 1) & ~1u;
 	double ring_ns;
 
 	if (samples_init(&ring, (size_t)each * ROUNDS) < 0 ||
-	    samples_init(&bare, (size_t)each * ROUNDS) < 0) {
+	    samples_init(&bare, (size_t)each * ROUNDS) < 0 ||
+	    samples_init(&rushed, (size_t)each * ROUNDS) < 0) {
 		bench_error("no memory for %u samples", n);
 		goto end;
 	}
@@ -270,16 +287,20 @@ measure(const struct bench *b, struct stage *s, unsigned int n)
 	ring.n = 0;
 	for (unsigned int r = 0; r < ROUNDS; r++)
 		if (!measure_ring(b, s, &ring, each) ||
-		    (!s->simulated && !measure_bare(b, s, &bare, each)))
+		    (!s->simulated && (!measure_bare(b, s, &bare, each, true) ||
+		    !measure_bare(b, s, &rushed, each, false))))
 			goto end;
 	report_environment(b);
 	ring_ns = report_latency(b, "request_to_written", &ring);
-	if (!s->simulated)
+	if (!s->simulated) {
 		report_ratio(b, "to_bare_call", ring_ns / report_latency(b, "rte_power_min_max", &bare));
+		(void)report_latency(b, "rte_power_back_to_back", &rushed);
+	}
 	status = BENCH_OK;
 end:
 	samples_free(&ring);
 	samples_free(&bare);
+	samples_free(&rushed);
 	return status;
 }
 

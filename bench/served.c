@@ -63,7 +63,7 @@ served_open(struct served *s, const char *path, const struct tsc *tsc)
 {
 	struct poller_config c = {
 		.tsc_hz = (uint64_t)(1e9 / tsc->ns_per_tick),
-		.queue = { .sleeping = &s->sleeping, .progress = &s->progress, .kick_fd = -1 },
+		.queue = { .sleeping = &s->sleeping, .progress = &s->progress },
 		.notify_fd = -1,
 	};
 

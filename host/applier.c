@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <rte_pause.h>
@@ -14,6 +12,7 @@
 #include "events.h"
 #include "log.h"
 #include "state_line.h"
+#include "wake.h"
 
 #define QUEUE_SIZE	(FRQ_MAX_VMS * FRQ_MAX_CHANNELS)	/* every channel fits */
 #define SPINS		100000u	/* empty looks before the applier sleeps, where it spins */
@@ -24,8 +23,7 @@
 struct applier {
 	struct applier_config c;
 	struct rte_ring *queue;
-	int kick_fd;
-	uint32_t sleeping;		/* 1 before it sleeps; the poller takes it back */
+	uint32_t sleeping;		/* see wake.h */
 	uint64_t progress;
 	bool stop;
 	struct channel **storming;	/* post faster than it can be applied; not queued */
@@ -364,11 +362,9 @@ take_map(struct applier *a)
 void
 applier_set_map(struct applier *a, struct applier_map *map)
 {
-	const uint64_t one = 1;
-
 	/* One that was not even looked at is superseded. */
 	applier_map_free(__atomic_exchange_n(&a->next_map, map, __ATOMIC_ACQ_REL));
-	(void)!write(a->kick_fd, &one, sizeof(one));
+	(void)wake_sleeper(&a->sleeping);
 }
 
 uint64_t
@@ -415,19 +411,23 @@ sleep_time(const struct applier *a, struct timespec *ts)
 	return ts;
 }
 
+static bool
+anything_new(const struct applier *a)
+{
+	return !rte_ring_empty(a->queue) || domains_hinted(a->domains) ||
+		__atomic_load_n(&a->next_map, __ATOMIC_RELAXED) != NULL ||
+		__atomic_load_n(&a->stop, __ATOMIC_RELAXED);
+}
+
 static void
 applier_sleep(struct applier *a)
 {
-	struct pollfd pfd = { .fd = a->kick_fd, .events = POLLIN };
 	struct timespec ts;
-	uint64_t n;
 
-	__atomic_store_n(&a->sleeping, 1, __ATOMIC_RELAXED);
-	/* Pairs with the kick fence in notify_applier, host/poller.c. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (rte_ring_empty(a->queue) && ppoll(&pfd, 1, sleep_time(a, &ts), NULL) > 0)
-		(void)!read(a->kick_fd, &n, sizeof(n));
-	__atomic_store_n(&a->sleeping, 0, __ATOMIC_RELAXED);
+	wake_prepare(&a->sleeping);
+	if (!anything_new(a))
+		wake_wait(&a->sleeping, sleep_time(a, &ts));
+	wake_done(&a->sleeping);
 	counter_add(&a->wakeups, 1);
 }
 
@@ -454,10 +454,8 @@ applier_run(void *arg)
 void
 applier_stop(struct applier *a)
 {
-	const uint64_t one = 1;
-
 	__atomic_store_n(&a->stop, true, __ATOMIC_RELAXED);
-	(void)!write(a->kick_fd, &one, sizeof(one));
+	(void)wake_sleeper(&a->sleeping);
 }
 
 /* ---- made and freed ------------------------------------------------------ */
@@ -478,13 +476,13 @@ applier_create(const struct applier_config *c)
 		.yield = c->yield,
 		.write_limit = c->write_limit,
 	});
-	a->kick_fd = eventfd(0, EFD_CLOEXEC);
 	a->map = calloc(1, sizeof(*a->map));
 	a->storming = calloc(QUEUE_SIZE, sizeof(*a->storming));
 	size = rte_ring_get_memsize(2 * QUEUE_SIZE);
 	if (size > 0)
 		a->queue = aligned_alloc(64, ((size_t)size + 63) & ~(size_t)63);
-	if (a->domains == NULL || a->kick_fd < 0 || a->map == NULL || a->storming == NULL || a->queue == NULL ||
+	if (a->domains == NULL || a->map == NULL || a->storming == NULL ||
+	    a->queue == NULL ||
 	    rte_ring_init(a->queue, "applier", 2 * QUEUE_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
 		applier_free(a);
 		return NULL;
@@ -497,8 +495,6 @@ applier_free(struct applier *a)
 {
 	if (a == NULL)
 		return;
-	if (a->kick_fd >= 0)
-		(void)close(a->kick_fd);
 	applier_map_free(a->next_map);
 	applier_map_free(a->map);
 	free(a->queue);
@@ -514,17 +510,14 @@ applier_queue(struct applier *a)
 		.ring = a->queue,
 		.sleeping = &a->sleeping,
 		.progress = &a->progress,
-		.kick_fd = a->kick_fd,
 	};
 }
 
 void
 applier_check_cpus(struct applier *a)
 {
-	const uint64_t one = 1;
-
 	if (domains_hint(a->domains))
-		(void)!write(a->kick_fd, &one, sizeof(one));
+		(void)wake_sleeper(&a->sleeping);
 }
 
 void

@@ -243,6 +243,15 @@ open_one(struct cpufreq *c, const char *file, bool needed, int *fd, struct frq_e
 	return ret;
 }
 
+/* Without it nothing is known of CPUs that come and go. */
+static int
+open_topology(unsigned int cpu)
+{
+	int fd = open_file(cpu, "topology/core_id", O_RDONLY);
+
+	return fd >= 0 ? fd : -1;
+}
+
 int
 cpufreq_open(struct cpufreq *c, unsigned int cpu, struct frq_err *err)
 {
@@ -262,15 +271,17 @@ cpufreq_open(struct cpufreq *c, unsigned int cpu, struct frq_err *err)
 		ret = open_one(c, "cpufreq/scaling_max_freq", c->driver->by_limits, &c->max_fd, err);
 	if (ret != 0)
 		cpufreq_close(c);
+	else
+		c->topology_fd = open_topology(cpu);
 	return ret;
 }
 
 void
 cpufreq_close(struct cpufreq *c)
 {
-	const int fds[] = { c->governor_fd, c->setspeed_fd, c->min_fd, c->max_fd };
+	const int fds[] = { c->governor_fd, c->setspeed_fd, c->min_fd, c->max_fd, c->topology_fd };
 
-	c->governor_fd = c->setspeed_fd = c->min_fd = c->max_fd = -1;
+	c->governor_fd = c->setspeed_fd = c->min_fd = c->max_fd = c->topology_fd = -1;
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
@@ -359,6 +370,38 @@ cpufreq_yield(const struct cpufreq *c, struct journal_entry *was,
 		was->max_khz = now->max_khz;
 	}
 	return other;
+}
+
+bool
+cpufreq_came_online(struct cpufreq *c)
+{
+	char byte;
+	int fd;
+
+	/* The file goes with the CPU, a new one comes with it. */
+	if (c->topology_fd < 0 || pread(c->topology_fd, &byte, 1, 0) >= 0 || errno != ENODEV)
+		return false;
+	fd = open_topology(c->cpu);
+	if (fd < 0)
+		return false;
+	(void)close(c->topology_fd);
+	c->topology_fd = fd;
+	return true;
+}
+
+int
+cpufreq_unguess(const struct cpufreq *c)
+{
+	uint32_t min_khz, max_khz;
+	int ret;
+
+	if (c->driver->by_limits ||
+	    cpufreq_khz(c->cpu, "cpufreq/cpuinfo_min_freq", &min_khz) != 0 ||
+	    cpufreq_khz(c->cpu, "cpufreq/cpuinfo_max_freq", &max_khz) != 0)
+		return 0;
+	/* One of the two is not what it guesses. */
+	ret = cpufreq_set_khz(c, min_khz);
+	return ret == 0 ? cpufreq_set_khz(c, max_khz) : ret;
 }
 
 int

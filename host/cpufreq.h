@@ -57,10 +57,11 @@ struct cpufreq {
 	unsigned int cpu;
 	const struct cpufreq_driver *driver;
 	int governor_fd, setspeed_fd, min_fd, max_fd;	/* -1: not there */
+	int topology_fd;	/* of a file that is another one each time it comes online */
 };
 
 #define CPUFREQ_CLOSED ((struct cpufreq){ \
-	.governor_fd = -1, .setspeed_fd = -1, .min_fd = -1, .max_fd = -1 })
+	.governor_fd = -1, .setspeed_fd = -1, .min_fd = -1, .max_fd = -1, .topology_fd = -1 })
 
 /**
  * Open a CPU's files.
@@ -89,6 +90,16 @@ bool cpufreq_is_ours(const struct cpufreq *c, const char *governor);
 int cpufreq_set_governor(const struct cpufreq *c, const char *governor);
 /** The one frequency to run at, in the driver's way. */
 int cpufreq_set_khz(const struct cpufreq *c, uint32_t khz);
+
+/**
+ * Whether the CPU was offline since it was opened, or since this was true last.
+ * Then the kernel only guesses at what it runs, and does not write what it
+ * believes to be in force (seen with acpi-cpufreq of Linux 6.1).
+ * @return true once it is online again
+ */
+bool cpufreq_came_online(struct cpufreq *c);
+/** Set what it is not, so that what comes next is written, whatever the kernel guesses. */
+int cpufreq_unguess(const struct cpufreq *c);
 
 /**
  * Make `was` what should be put back where somebody else has chosen another

@@ -271,12 +271,18 @@ domains_hint(struct domains *ds)
 	return any;
 }
 
+bool
+domains_hinted(const struct domains *ds)
+{
+	return __atomic_load_n(&ds->hinted, __ATOMIC_RELAXED);
+}
+
 typedef void (*changed_fn)(void *arg, unsigned int domain);
 
 static bool
 follow_hints(struct domains *ds, changed_fn changed, void *arg)
 {
-	if (!__atomic_load_n(&ds->hinted, __ATOMIC_RELAXED) ||
+	if (!domains_hinted(ds) ||
 	    !__atomic_exchange_n(&ds->hinted, false, __ATOMIC_ACQ_REL))
 		return false;
 	CPUSET_FOREACH(number, &ds->policies) {

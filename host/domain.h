@@ -55,6 +55,9 @@ bool domain_decide(struct domains *ds, unsigned int domain);
 bool domains_work(struct domains *ds, void (*changed)(void *arg, unsigned int domain),
 	void *arg);
 
+/** Whether there is a hint that domains_work has not followed yet. */
+bool domains_hinted(const struct domains *ds);
+
 /** When domains_work has something to do again, in ns of CLOCK_MONOTONIC; or UINT64_MAX. */
 uint64_t domains_due(const struct domains *ds);
 

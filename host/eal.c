@@ -47,7 +47,8 @@ eal_start(const struct config *c, unsigned int *poller_lcore, struct frq_err *er
 	char *argv[] = {
 		"freqringd", "--lcores", lcores, "--main-lcore", main_lcore,
 		"--no-huge", "-m", "16", "--no-pci", "--no-shconf", "--no-telemetry",
-		"--log-level", "lib.eal:warning", "--log-level", level, NULL,
+		"--log-level", "lib.eal:warning", "--log-level", "lib.power:warning",
+		"--log-level", level, NULL,
 	};
 	int ret = lcores_option(c, lcores, sizeof(lcores), err);
 

@@ -32,12 +32,13 @@ struct journal;
  *
  * @param make  make it where there is none, and void one of another boot
  *	(with a line in the log); otherwise these are -ENOENT and -ESTALE
- * @return 0; -EINVAL: not a journal; another negative errno; with *err
+ * @return 0; -EINVAL: not a journal, or not ours: *err names the file and
+ *	what to do; another negative errno, with *err
  */
 int journal_open(struct journal **j, const char *state_dir, bool make, struct frq_err *err);
 void journal_close(struct journal *j);
 
-/** Whether the CPU has an entry; a copy of it in *e, unless NULL. */
+/** Whether the CPU has an entry; a copy of it in *e, unless NULL. Also in a signal handler. */
 bool journal_get(const struct journal *j, unsigned int cpu, struct journal_entry *e);
 /** Remember, before the CPU is written. */
 void journal_put(struct journal *j, unsigned int cpu, const struct journal_entry *e);

@@ -306,23 +306,6 @@ sort_out(struct domains *ds, unsigned int number, unsigned int index)
 	return false;
 }
 
-/*
- * The kernel only guesses at what one that comes online runs, and does not
- * write what it believes to be set: so something else is set first. Seen with
- * acpi-cpufreq of Linux 6.1.
- */
-static void
-wake(struct domains *ds, unsigned int number, unsigned int index)
-{
-	struct policy *p = &ds->policy[number];
-	unsigned int last = p->info.table.nb - 1;
-	struct frq_err err;
-
-	counter_add(&p->retries, 1);
-	counter_add(&ds->retries, 1);
-	(void)ds->c.power->force(number, index == last ? 0 : last, &err);
-}
-
 bool
 policy_set(struct domains *ds, unsigned int number, unsigned int index)
 {
@@ -332,8 +315,6 @@ policy_set(struct domains *ds, unsigned int number, unsigned int index)
 
 	counter_add(&p->writes, 1);
 	counter_add(&ds->writes, 1);
-	if (p->problem == FRQ_REASON_OFFLINE)
-		wake(ds, number, index);
 	/* A library that refuses is passed by, too. */
 	ret = ds->c.power->set(number, index, &err);
 	if (ret == 0)

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "poller.h"
+#include "wake.h"
 
 /*
  * A turn is: the slots of channels that were active lately; some of the
@@ -182,17 +183,9 @@ notify_applier(struct poller *p, struct channel *ch)
 	if (__atomic_exchange_n(&ch->queued, 1, __ATOMIC_SEQ_CST) != 0)
 		return;
 	(void)rte_ring_sp_enqueue(p->c.queue.ring, ch);
-	/* The kick fence. Pairs with the fence in applier_sleep: it sees the
-	 * queue not empty, or we see it sleeping.
-	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(p->c.queue.sleeping, __ATOMIC_RELAXED) != 0) {
-		const uint64_t one = 1;
-
-		__atomic_store_n(p->c.queue.sleeping, 0, __ATOMIC_RELAXED);
-		(void)!write(p->c.queue.kick_fd, &one, sizeof(one));
+	/* It sees the queue not empty, or we see it sleeping. */
+	if (wake_sleeper(p->c.queue.sleeping))
 		counter_add(&p->kicks, 1);
-	}
 }
 
 /* Ours first, then the guest is told: what was consumed is not forgotten. */

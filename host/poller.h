@@ -6,7 +6,7 @@
  * folds it into the channel's wish, stores that (wish_file.h), tells the
  * guest "consumed", and puts the channel on the queue to the applier unless
  * it is on it already. It does not block, allocate or log; its one system
- * call is an eventfd write when the applier sleeps.
+ * call is to wake the applier when that sleeps.
  *
  * poller_add, poller_remove and poller_stop are for the control thread; they
  * wait for the poller, which answers within a turn.
@@ -25,9 +25,8 @@ struct poller;
 /* How the poller reaches the applier. */
 struct poller_queue {
 	struct rte_ring *ring;		/* of struct channel *, room for every channel */
-	uint32_t *sleeping;		/* the applier stores 1 before it sleeps */
+	uint32_t *sleeping;		/* the applier's, see wake.h */
 	const uint64_t *progress;	/* the applier's; still while the ring is not empty: stuck */
-	int kick_fd;			/* eventfd that wakes it */
 };
 
 struct poller_config {

@@ -35,7 +35,8 @@ struct power_cpu {
 struct power_look {
 	char governor[24];
 	bool ours;		/* it is the governor under which we set frequencies */
-	uint32_t khz;		/* as it was set last by whomever, 0: unknown */
+	uint32_t khz;		/* as it was set last by whomever, 0: unknown; of limits
+				 * that we set as one, the one that differs from that */
 	struct freq_limits limits;	/* that others set */
 };
 
@@ -43,7 +44,12 @@ struct power_ops {
 	const char *name;	/* as the configuration spells it */
 	bool simulated;		/* sets nothing: a stand-in for machines without cpufreq */
 
-	/** Can the managed CPUs be driven at all? 0 or a negative errno and *err. */
+	/**
+	 * Can the managed CPUs be driven at all? Opens the journal, and sees to
+	 * what an earlier daemon left: a CPU that still is as it took it is held,
+	 * every other one is put back.
+	 * @return 0 or a negative errno and *err
+	 */
 	int (*start)(const struct power_config *c, struct frq_err *err);
 	/**
 	 * Who else changes when this CPU is set.
@@ -81,15 +87,22 @@ struct power_ops {
 	 */
 	int (*force)(unsigned int cpu, unsigned int index, struct frq_err *err);
 	/**
-	 * Give the CPU back as it was, taken or held; the journal forgets it.
-	 * @return 0; -EBUSY or -ENXIO: it stays taken, try again
+	 * Give the CPU back as it was, taken or held; the journal forgets it. With
+	 * yield, what somebody else chose meanwhile stays: a governor, and limits
+	 * where they are ours otherwise.
+	 * @return 0; -EBUSY, -ENXIO or another negative errno: it stays taken, try
+	 *	again
 	 */
 	int (*give_back)(unsigned int cpu, struct frq_err *err);
 	/** What its files say now. 0; -ENXIO offline; another negative errno. */
 	int (*look)(unsigned int cpu, struct power_look *l);
 	/** kHz that it runs at now, as far as the kernel knows; 0: unknown */
 	uint32_t (*get)(unsigned int cpu);
-	/** Put back whatever is taken, with write(2) alone: the process is dying. */
+	/**
+	 * Put back whatever is taken, with pwrite(2) alone: the process is dying.
+	 * The journal keeps it, since another thread may be in the middle of a
+	 * write; whoever reads the journal next makes sure.
+	 */
 	void (*abandon)(void);
 };
 

@@ -361,6 +361,10 @@ choose_goal(unsigned int cpu)
 	if (yield && cpufreq_yield(&s->files, &s->goal, &now))
 		FRQ_LOG(NOTICE, "CPU %u: the governor %s stays, as somebody chose it", cpu,
 			now.governor);
+	/* Of one that was adopted nobody knows. */
+	if ((cpufreq_came_online(&s->files) || s->adopted) &&
+	    cpufreq_is_ours(&s->files, now.governor))
+		(void)cpufreq_unguess(&s->files);
 	s->leaving = true;
 	return 0;
 }
@@ -577,6 +581,17 @@ make_ready(unsigned int cpu, unsigned int index, struct frq_err *err)
 }
 
 static int
+read_set(unsigned int cpu, char governor[CPUFREQ_WORD], uint32_t *min_khz, uint32_t *max_khz)
+{
+	struct cpu *s = &cpus[cpu];
+	int ret = cpufreq_read_set(&s->files, governor, min_khz, max_khz);
+
+	if (ret == -ENODEV && reopen(cpu) == 0)
+		ret = cpufreq_read_set(&s->files, governor, min_khz, max_khz);
+	return ret;
+}
+
+static int
 librte_set(unsigned int cpu, unsigned int index, struct frq_err *err)
 {
 	struct cpu *s = &cpus[cpu];
@@ -595,21 +610,23 @@ librte_set(unsigned int cpu, unsigned int index, struct frq_err *err)
 	return -EIO;
 }
 
-static int
-read_set(unsigned int cpu, char governor[CPUFREQ_WORD], uint32_t *min_khz, uint32_t *max_khz)
-{
-	struct cpu *s = &cpus[cpu];
-	int ret = cpufreq_read_set(&s->files, governor, min_khz, max_khz);
-
-	if (ret == -ENODEV && reopen(cpu) == 0)
-		ret = cpufreq_read_set(&s->files, governor, min_khz, max_khz);
-	return ret;
-}
-
 static bool
 is_in_force(uint32_t khz, uint32_t min_khz, uint32_t max_khz)
 {
 	return min_khz == khz && max_khz == khz;
+}
+
+/* What comes of it is read back. */
+static void
+set_for_sure(unsigned int cpu, unsigned int index)
+{
+	const struct cpu *s = &cpus[cpu];
+	int ret = cpufreq_unguess(&s->files);
+
+	if (ret == 0)
+		ret = cpufreq_set_khz(&s->files, khz_of(s, index));
+	if (ret != 0)
+		FRQ_LOG(WARNING, "CPU %u came online and cannot be set: %s", cpu, strerror(-ret));
 }
 
 static int
@@ -623,6 +640,8 @@ librte_check(unsigned int cpu, unsigned int index)
 
 	if (!is_taken(cpu, index, &err))
 		return -EINVAL;
+	if (cpufreq_came_online(&s->files))
+		set_for_sure(cpu, index);
 	ret = read_set(cpu, governor, &min_khz, &max_khz);
 	if (ret != 0)
 		return cpufreq_online(cpu) ? ret : -ENXIO;

@@ -42,6 +42,9 @@ put_back(const struct cpufreq *c, struct journal_entry *was, bool yield, bool *y
 
 	if (ret == 0)
 		*yielded = yield && cpufreq_yield(c, was, &now);
+	/* It may have been offline since it was set. */
+	if (ret == 0 && cpufreq_is_ours(c, now.governor))
+		ret = cpufreq_unguess(c);
 	return ret == 0 ? cpufreq_put_back(c, was) : ret;
 }
 

@@ -262,7 +262,6 @@ struct fx_queue {
 	struct rte_ring *ring;
 	uint32_t sleeping;
 	uint64_t progress;
-	int kick_fd;
 };
 
 #define FX_QUEUE_SIZE (2 * FRQ_MAX_VMS * FRQ_MAX_CHANNELS)
@@ -278,13 +277,11 @@ fx_queue_make(struct fx_queue *q)
 	assert_non_null(q->ring);
 	assert_int_equal(rte_ring_init(q->ring, "test", FX_QUEUE_SIZE,
 		RING_F_SP_ENQ | RING_F_SC_DEQ), 0);
-	q->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 FX_UNUSED static void
 fx_queue_free(struct fx_queue *q)
 {
-	(void)close(q->kick_fd);
 	free(q->ring);
 }
 
@@ -317,7 +314,7 @@ fx_poller(struct fx_queue *q, uint64_t hz, int notify_fd)
 	const struct poller_config c = {
 		.queue = {
 			.ring = q->ring, .sleeping = &q->sleeping,
-			.progress = &q->progress, .kick_fd = q->kick_fd,
+			.progress = &q->progress,
 		},
 		.tsc_hz = hz,
 		.notify_fd = notify_fd,

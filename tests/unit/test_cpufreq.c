@@ -505,6 +505,36 @@ test_put_back_in_part(void **state)
 	assert_int_equal(cpufreq_put_back(&c, &was), -ENODEV);
 }
 
+/* Two writes of which the kernel does at least one; none where it does not guess. */
+static void
+test_unguess(void **state)
+{
+	struct cpufreq c;
+
+	(void)state;
+	make_cpu(0, "acpi-cpufreq", "userspace");
+	c = open_cpu(0);
+	assert_int_equal(cpufreq_unguess(&c), 0);
+	assert_string_equal(written, "");
+	put(0, "cpufreq/cpuinfo_min_freq", "800000\n");
+	put(0, "cpufreq/cpuinfo_max_freq", "2301000\n");
+	assert_int_equal(cpufreq_unguess(&c), 0);
+	assert_string_equal(written, "scaling_setspeed=800000 scaling_setspeed=2301000 ");
+	refuse("scaling_setspeed", EBUSY, 1);
+	assert_int_equal(cpufreq_unguess(&c), -EBUSY);
+	assert_false(cpufreq_came_online(&c));
+	cpufreq_close(&c);
+
+	make_cpu(1, "intel_pstate", "performance");
+	put(1, "cpufreq/cpuinfo_min_freq", "800000\n");
+	put(1, "cpufreq/cpuinfo_max_freq", "3500000\n");
+	c = open_cpu(1);
+	reset_writes();
+	assert_int_equal(cpufreq_unguess(&c), 0);
+	assert_string_equal(written, "");
+	cpufreq_close(&c);
+}
+
 static void
 test_yield(void **state)
 {
@@ -847,6 +877,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_order_of_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_put_back_in_part, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unguess, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_yield, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_chain, setup, teardown),

@@ -1243,34 +1243,6 @@ offline_while_idle(void **state)
 	check_return(5);
 }
 
-/* The kernel guesses at what it runs, and would not write what it believes to be set. */
-static void
-back_from_offline_is_set_for_sure(void **state)
-{
-	static const enum frq_wish_kind kinds[] = { FRQ_WISH_MAX, FRQ_WISH_MIN };
-
-	(void)state;
-	begin();
-	pin_one(3);
-	for (unsigned int i = 0; i < 2; i++) {
-		int index = i == 0 ? 0 : 7;
-		unsigned int calls;
-
-		ask(0, 0, kinds[i], 0);
-		recorder.offline[3] = true;
-		assert_true(hint());
-		calls = recorder.nb_calls;
-		recorder.offline[3] = false;
-		still_pass(2 * S);
-		work();
-		assert_int_equal(recorder.index[3], index);
-		assert_int_equal(recorder.call[calls].what, RECORDED_FORCE);
-		assert_int_equal(recorder.call[calls].index, 7 - index);
-		assert_int_equal(recorder.call[calls + 1].what, RECORDED_SET);
-		assert_int_equal(recorder.call[calls + 1].index, index);
-	}
-}
-
 /* Seen to be offline, but no longer ours when that is looked into. */
 static void
 hint_that_comes_too_late(void **state)
@@ -2018,7 +1990,6 @@ main(void)
 		T(offline_when_taken),
 		T(offline_when_written),
 		T(offline_while_idle),
-		T(back_from_offline_is_set_for_sure),
 		T(hint_that_comes_too_late),
 		T(given_back_when_it_returns),
 		T(held_waits_for_a_vote),
