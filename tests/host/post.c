@@ -13,6 +13,9 @@
  *	lease=SECONDS
  *	storm=N		N requests as fast as the ring takes them, min and max in
  *			turn, of which the last is awaited
+ *	repeat=N	N times max, each of them posted
+ *	ask=N		N requests, min and max in turn and 0.1 s apart, each of
+ *			which is awaited; prints how long that took
  *	show		posts nothing
  *	wait=MS		holds the channel for so long
  *	until=FILE	holds the channel until there is such a file
@@ -25,11 +28,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "freqring.h"
+#include "freqring_pvt.h"
 
 #define WAIT_US		60000000u
 #define FULL_US		50	/* a full ring is looked at again after that */
 #define FULL_MAX	(WAIT_US / FULL_US)
+#define ASK_US		100000u
 #define LOOK_US		20000	/* a file is looked for after that */
 
 static void
@@ -70,6 +74,65 @@ wait_for_file(const char *path)
 	return -ETIMEDOUT;
 }
 
+/* Past the library, which drops what says the same again. */
+static int
+repeat(struct freqring_channel *ch, unsigned long n)
+{
+	int ret = freqring_max(ch);
+
+	for (unsigned long i = 1; i < n && ret >= 0; i++) {
+		unsigned int tries = 0;
+
+		while ((ret = frq_producer_post(&ch->p, FRQ_OP_MAX, 0, 0)) == -EAGAIN &&
+		    ++tries < FULL_MAX)
+			sleep_us(FULL_US);
+		ch->posted += ret == 0;
+	}
+	return ret;
+}
+
+static uint64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+ask_and_wait(struct freqring_channel *ch, unsigned long n)
+{
+	uint64_t *us = calloc(n + 1, sizeof(*us));
+	int ret = us != NULL ? 0 : -ENOMEM;
+
+	for (unsigned long i = 0; i < n && ret >= 0; i++) {
+		uint64_t begin = now_us();
+
+		ret = i % 2 == 0 ? freqring_min(ch) : freqring_max(ch);
+		if (ret >= 0)
+			ret = freqring_wait_applied(ch, WAIT_US);
+		us[i] = now_us() - begin;
+		sleep_us(ASK_US);
+	}
+	if (ret >= 0 && n != 0) {
+		qsort(us, n, sizeof(*us), compare);
+		printf("%lu requests, applied after p50 %" PRIu64 ", p90 %" PRIu64 ", p99 %" PRIu64
+			", max %" PRIu64 " us\n", n, us[n / 2], us[n * 9 / 10], us[n * 99 / 100],
+			us[n - 1]);
+	}
+	free(us);
+	return ret;
+}
+
 static int
 ask(struct freqring_channel *ch, const char *word)
 {
@@ -92,6 +155,10 @@ ask(struct freqring_channel *ch, const char *word)
 		return freqring_lease(ch, (uint32_t)n);
 	if (strncmp(word, "storm=", 6) == 0)
 		return storm(ch, n);
+	if (strncmp(word, "repeat=", 7) == 0)
+		return repeat(ch, n);
+	if (strncmp(word, "ask=", 4) == 0)
+		return ask_and_wait(ch, n);
 	if (strncmp(word, "until=", 6) == 0)
 		return wait_for_file(value + 1);
 	if (strncmp(word, "wait=", 5) == 0)
