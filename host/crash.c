@@ -59,6 +59,10 @@ crash_install(void (*abandon)(void))
 	(void)sigaltstack(&ss, NULL);
 	/* A second one while the function runs ends the process there and then. */
 	(void)sigfillset(&sa.sa_mask);
-	for (size_t i = 0; i < NB_FATAL; i++)
+	for (size_t i = 0; i < NB_FATAL; i++) {
 		(void)sigaction(fatal[i], &sa, &before[i]);
+		/* Whoever started us in the background may have it ignored. */
+		if (before[i].sa_handler == SIG_IGN)
+			(void)sigaction(fatal[i], &before[i], NULL);
+	}
 }

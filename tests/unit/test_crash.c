@@ -143,6 +143,8 @@ dies(void (*fn)(void), void (*abandon_fn)(void), int signal, const char *expecte
 		(void)sigaction(SIGBUS, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 		(void)sigaction(SIGILL, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 		(void)sigaction(SIGABRT, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+		/* Ignored where the tests run in the background of a script. */
+		(void)sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 		if (sigbus_install() == 0)
 			crash_install(abandon_fn);
 		fn();
@@ -177,6 +179,22 @@ test_sent(void **state)
 	dies(kill_bus, abandon, SIGBUS, "a");
 }
 
+/* Started in the background, say: it stays ignored. */
+static void
+test_ignored(void **state)
+{
+	struct sigaction sa;
+
+	(void)state;
+	(void)signal(SIGQUIT, SIG_IGN);
+	crash_install(abandon);
+	(void)sigaction(SIGQUIT, NULL, &sa);
+	assert_ptr_equal(sa.sa_handler, SIG_IGN);
+	for (int i = 1; i < NSIG; i++)
+		if (i == SIGSEGV || i == SIGILL || i == SIGFPE || i == SIGABRT || i == SIGQUIT)
+			(void)signal(i, SIG_DFL);
+}
+
 static void
 test_two_threads(void **state)
 {
@@ -207,6 +225,7 @@ main(void)
 		cmocka_unit_test(test_own_fault),
 		cmocka_unit_test(test_sent),
 		cmocka_unit_test(test_two_threads),
+		cmocka_unit_test(test_ignored),
 		cmocka_unit_test(test_no_stack),
 		cmocka_unit_test(test_fault_in_abandon),
 	};
