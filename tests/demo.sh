@@ -27,11 +27,11 @@ step()
 	printf '\n%d. %s\n' "$step" "$*"
 }
 
-# The frequency that the host decided for a CPU, in MHz, as status shows it.
+# The frequency that the host set a CPU to, in MHz, as status shows it.
 host_mhz()
 {
-	fr status -o json | tr -d ' \n' | grep -o "\"cpu\":$1,\"backend\"[^{}]*" |
-		sed -n 's/.*"decided_khz":\([0-9]*\)[0-9]\{3\}[^0-9].*/\1/p'
+	fr status -o json | tr -d ' \n' | sed "s/.*\"cpu\":$1,\"backend\"//; s/\"cpu\":.*//" |
+		sed -n 's/.*"applied_khz":\([0-9]*\)[0-9]\{3\}[^0-9].*/\1/p'
 }
 
 both_cpus()
