@@ -26,7 +26,7 @@ run host_run --timeout 300 "$in in_libvirt && in_domain vm 2 && vm_virsh domstat
 same "a domain" running "$out"
 host_spawn freqringd "$in in_freqringd"
 check "freqringd answers" host_run "$in in_ready && fr_wait 60 'vm +running'"
-run host_run "$in in_post vm 0 max min && in_post vm 1 max min; pgrep freqringd"
+run host_run "$in in_post vm 0 max min && in_post vm 1 max min; busybox pgrep freqringd"
 like "both vCPUs are served" '^min: wish min 800000, granted 800000' "$out"
 pid=${out##*$'\n'}
 
@@ -98,7 +98,7 @@ host_signal one KILL
 host_signal two KILL
 sed 's/^/# /' "$(host_log one)" | grep applied | tail -n 2
 sed 's/^/# /' "$(host_log two)" | grep applied | tail -n 2
-same "freqringd is the same process" "$pid" "$(host_run pgrep freqringd)"
+same "freqringd is the same process" "$pid" "$(host_run busybox pgrep freqringd)"
 
 # --- asked while it is offline ----------------------------------------------------
 
