@@ -7,7 +7,7 @@
  * CPU's table, highest first, as in librte_power.
  *
  * Only the applier's thread calls these, but for: start and group, before it
- * runs; look and get, on any thread; abandon, in a signal handler.
+ * runs; look, get and held, on any thread; abandon, in a signal handler.
  */
 #ifndef FRQ_POWER_H
 #define FRQ_POWER_H

@@ -2,7 +2,7 @@
 /*
  * librte_power. It sets frequencies; governors are written by ourselves
  * before and after it, so that it finds its own in place and never writes
- * one: where that fails, as it does while any CPU is plugged, the library
+ * one: where that fails, as it may while a CPU is plugged, the library
  * leaves the lcore unusable for the rest of the process. A CPU is the lcore of
  * the same number (host/eal.c).
  *

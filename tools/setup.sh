@@ -40,6 +40,7 @@ packages=(
 	"test  clang             a second compiler, and libFuzzer"
 	"test  libclang-rt-14-dev  its sanitizers and libFuzzer"
 	"test  libvirt-daemon-system  the one test with the system's own libvirt"
+	"test  procps            pgrep, in the test host"
 	"test  acpica-tools      iasl, for the P-states of the test host"
 	"lint  clang-format      layout of the C code"
 	"lint  clang-tidy        static analysis"

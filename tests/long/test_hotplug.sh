@@ -26,9 +26,10 @@ run host_run --timeout 300 "$in in_libvirt && in_domain vm 2 && vm_virsh domstat
 same "a domain" running "$out"
 host_spawn freqringd "$in in_freqringd"
 check "freqringd answers" host_run "$in in_ready && fr_wait 60 'vm +running'"
-run host_run "$in in_post vm 0 max min && in_post vm 1 max min; busybox pgrep freqringd"
+run host_run "$in in_post vm 0 max min && in_post vm 1 max min; pgrep freqringd"
 like "both vCPUs are served" '^min: wish min 800000, granted 800000' "$out"
 pid=${out##*$'\n'}
+like "its process is known" '^[0-9]+$' "$pid"
 
 # Of each thread but the poller, which spins: hundredths of a second that it used.
 used()
@@ -98,7 +99,7 @@ host_signal one KILL
 host_signal two KILL
 sed 's/^/# /' "$(host_log one)" | grep applied | tail -n 2
 sed 's/^/# /' "$(host_log two)" | grep applied | tail -n 2
-same "freqringd is the same process" "$pid" "$(host_run busybox pgrep freqringd)"
+same "freqringd is the same process" "$pid" "$(host_run pgrep freqringd)"
 
 # --- asked while it is offline ----------------------------------------------------
 

@@ -65,7 +65,7 @@ same "no entry of the journal is left" "00000000" \
 	"$(host_run 'od -An -v -tx4 -w128 -j4096 /tmp/in/fr/cpufreq.journal | cut -c2-9 | sort -u')"
 run diff <(printf "%s\n" "$first") <(host_run "$files")
 same "no file is left, nor is one missing" "" "$out"
-same "nor a process" "" "$(host_run 'busybox pgrep freqringd')"
+same "nor a process" "" "$(host_run 'pgrep freqringd')"
 if [ "$sys_failed" -ne 0 ]; then
 	note "what freqringd wrote last:"
 	sed "s,^,#   ," "$HOST_SHARE/freqringd.log" | tail -n 60
