@@ -24,6 +24,7 @@
 #define MAX_LINE	(64u * 1024)
 #define MAX_UNREAD	(1024u * 1024)
 #define MAX_CLIENTS	256u
+#define MAX_PENDING	16u	/* of a client */
 
 /* A line that is read ends with "\r\n" at most. */
 #define MAX_INPUT	(MAX_LINE + 2)
@@ -58,13 +59,22 @@ static const char *const cause_names[CONTROL_CAUSE_COUNT] = {
 	[CONTROL_ACCEPT] = "accept_failed",
 };
 
+struct rpc_pending {
+	LIST_ENTRY(rpc_pending) link;
+	struct client *client;	/* NULL: it is gone */
+	json_t *id;		/* NULL: it wants no answer */
+};
+
 struct client {
 	LIST_ENTRY(client) link;
 	struct control *ctl;
 	struct bufferevent *bev;
 	struct control_peer peer;
+	LIST_HEAD(, rpc_pending) pending;
+	unsigned int nb_pending;
 	bool eof;	/* it sends no more */
 	bool closing;	/* the last reply is on its way */
+	bool subscribed;
 };
 
 struct control {
@@ -83,6 +93,11 @@ struct control {
 static void
 client_free(struct client *cl)
 {
+	struct rpc_pending *p;
+
+	/* Whoever answers them ends them. */
+	LIST_FOREACH(p, &cl->pending, link)
+		p->client = NULL;
 	LIST_REMOVE(cl, link);
 	cl->ctl->nb_clients--;
 	bufferevent_free(cl->bev);
@@ -143,6 +158,7 @@ client_line(struct client *cl, const char *line, size_t len)
 	struct rpc_context ctx = {
 		.methods = ctl->config.methods,
 		.arg = ctl->config.arg,
+		.client = cl,
 		.uid = cl->peer.uid,
 		.may_change = cl->peer.may_change,
 	};
@@ -163,7 +179,7 @@ client_line(struct client *cl, const char *line, size_t len)
 	}
 	ctl->nb_requests++;
 	outcome = rpc_answer(&ctx, line, len, &reply);
-	if (outcome != RPC_OUTCOME_OK)
+	if (outcome != RPC_OUTCOME_OK && outcome != RPC_OUTCOME_DEFERRED)
 		ctl->errors[outcome]++;
 	if (reply != NULL)
 		client_send(cl, reply);
@@ -203,7 +219,7 @@ on_read(struct bufferevent *bev, void *arg)
 		return;
 	line = take_line(in, cl->eof, &len);
 	if (line == NULL) {
-		if (cl->eof)
+		if (cl->eof && LIST_EMPTY(&cl->pending))
 			client_finish(cl);
 		else if (evbuffer_get_length(in) >= MAX_INPUT)
 			client_too_long(cl);
@@ -233,6 +249,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	if ((what & BEV_EVENT_EOF) != 0 && !cl->closing) {
 		/* It may have closed its sending side only, and wait for replies. */
 		cl->eof = true;
+		cl->subscribed = false;
 		on_read(bev, cl);
 		return;
 	}
@@ -269,9 +286,10 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	(void)listener;
 	(void)addr;
 	(void)addr_len;
-	if (!control_peer_get(&peer, fd, ctl->config.group) || !peer.may_read) {
+	if (!control_peer_get(&peer, fd, ctl->config.group, ctl->config.admin_group) ||
+	    !peer.may_read) {
 		turn_away(ctl, fd, CONTROL_NOT_ALLOWED, RPC_DENIED,
-			"only root, the user that freqringd runs as, and its group may ask");
+			"only root, the user that freqringd runs as, and its groups may ask");
 		return;
 	}
 	if (ctl->nb_clients == MAX_CLIENTS) {
@@ -288,6 +306,7 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	}
 	cl->ctl = ctl;
 	cl->peer = peer;
+	LIST_INIT(&cl->pending);
 	LIST_INSERT_HEAD(&ctl->clients, cl, link);
 	ctl->nb_clients++;
 	bufferevent_setcb(cl->bev, on_read, on_written, on_event, cl);
@@ -331,7 +350,9 @@ control_start(struct control **out, struct event_base *base, const struct contro
 	ctl->config.path = ctl->path;
 	ctl->base = base;
 	LIST_INIT(&ctl->clients);
-	ret = control_socket_open(&ctl->socket, ctl->path, c->group, err);
+	/* There is one group on a socket: members of the other are in this one, too. */
+	ret = control_socket_open(&ctl->socket, ctl->path,
+		c->group != (gid_t)-1 ? c->group : c->admin_group, err);
 	if (ret < 0) {
 		free(ctl);
 		return ret;
@@ -371,12 +392,88 @@ control_stop(struct control *ctl)
 	free(ctl);
 }
 
+struct rpc_pending *
+control_defer(struct rpc_call *call)
+{
+	struct rpc_pending *p;
+
+	if (call->client->nb_pending == MAX_PENDING) {
+		call->code = RPC_FAILED;
+		frq_err_set(&call->err, "%u requests of yours are under way: wait for one to end",
+			MAX_PENDING);
+		return NULL;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		call->code = RPC_INTERNAL_ERROR;
+		frq_err_set(&call->err, "out of memory");
+		return NULL;
+	}
+	p->client = call->client;
+	p->id = json_incref(call->id);
+	LIST_INSERT_HEAD(&p->client->pending, p, link);
+	p->client->nb_pending++;
+	call->deferred = true;
+	return p;
+}
+
+void
+control_answer(struct rpc_pending *p, json_t *result, int code, const char *message)
+{
+	struct client *cl = p->client;
+	bool failed = result == NULL;
+	char *line = rpc_answer_line(p->id, result, code, message);
+
+	if (cl != NULL) {
+		LIST_REMOVE(p, link);
+		cl->nb_pending--;
+		if (failed)
+			cl->ctl->errors[rpc_outcome_of(code)]++;
+		if (p->id != NULL && line != NULL)
+			client_send(cl, line);
+		if (cl->eof && !cl->closing && LIST_EMPTY(&cl->pending) &&
+		    evbuffer_get_length(bufferevent_get_input(cl->bev)) == 0)
+			client_finish(cl);
+	}
+	free(line);
+	json_decref(p->id);
+	free(p);
+}
+
+void
+control_subscribe(struct rpc_call *call)
+{
+	call->client->subscribed = true;
+}
+
+void
+control_publish(struct control *ctl, const char *method, json_t *params)
+{
+	char *line = rpc_notification_line(method, params);
+	struct client *cl, *next;
+
+	if (line == NULL)
+		return;
+	for (cl = LIST_FIRST(&ctl->clients); cl != NULL; cl = next) {
+		next = LIST_NEXT(cl, link);
+		if (!cl->subscribed || cl->closing)
+			continue;
+		if (evbuffer_get_length(bufferevent_get_output(cl->bev)) > MAX_UNREAD) {
+			ctl->errors[CONTROL_UNREAD]++;
+			client_free(cl);
+			continue;
+		}
+		client_send(cl, line);
+	}
+	free(line);
+}
+
 json_t *
 control_stats(const struct control *ctl)
 {
 	json_t *errors = json_object();
 
-	for (int i = RPC_OUTCOME_OK + 1; i < CONTROL_CAUSE_COUNT; i++)
+	for (int i = RPC_OUTCOME_DEFERRED + 1; i < CONTROL_CAUSE_COUNT; i++)
 		json_object_set_new(errors, cause_names[i],
 			json_integer((json_int_t)ctl->errors[i]));
 	return json_pack("{s:I, s:I, s:o}", "clients", (json_int_t)ctl->nb_clients,

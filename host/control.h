@@ -3,8 +3,8 @@
  * control.h - the control socket: JSON-RPC 2.0, one object a line
  *
  * Runs on the control thread's event loop. A client is known by its peer
- * credentials; a request line, a reply that is not read and the number of
- * clients are bounded.
+ * credentials; a request line, a reply that is not read, requests that are
+ * answered later and the number of clients are bounded.
  */
 #ifndef FRQ_CONTROL_H
 #define FRQ_CONTROL_H
@@ -24,10 +24,16 @@
 #define RPC_DENIED		(-32001)
 #define RPC_FAILED		(-32000)
 
+/* A request that is answered later (control_defer). */
+struct rpc_pending;
+
 struct rpc_call {
 	json_t *params;		/* object, or NULL; borrowed */
+	json_t *id;		/* of the request, NULL: nobody waits for an answer; borrowed */
 	uid_t uid;		/* of the client */
 	void *arg;		/* control_config.arg */
+	struct client *client;	/* for control.c */
+	bool deferred;		/* the answer comes later; the result is NULL then */
 	int code;		/* on failure: RPC_* */
 	struct frq_err err;	/* on failure: the message */
 };
@@ -35,13 +41,17 @@ struct rpc_call {
 struct rpc_method {
 	const char *name;
 	bool changes;		/* asks for the right to change, not only to read */
-	/* The result (a new reference), or NULL with call->code and ->err set. */
+	/*
+	 * The result (a new reference), or NULL with call->code and ->err set,
+	 * or NULL after control_defer.
+	 */
 	json_t *(*run)(struct rpc_call *call);
 };
 
 struct control_config {
 	const char *path;
-	gid_t group;		/* (gid_t)-1: root and the daemon's user only */
+	gid_t group;		/* may read; (gid_t)-1: root and the daemon's user only */
+	gid_t admin_group;	/* may read and change; (gid_t)-1: likewise */
 	const struct rpc_method *methods;	/* ends with name == NULL */
 	void *arg;
 };
@@ -51,6 +61,29 @@ struct control;
 int control_start(struct control **ctl, struct event_base *base,
 	const struct control_config *c, struct frq_err *err);
 void control_stop(struct control *ctl);	/* removes the socket, closes clients */
+
+/**
+ * Answer this call later, with control_answer; the method returns NULL.
+ *
+ * @return what to answer it by, or NULL with call->code and ->err set: the
+ *	client has too many of them
+ */
+struct rpc_pending *control_defer(struct rpc_call *call);
+
+/**
+ * The answer to a deferred call; ends `p`, whether the client is still there
+ * or not.
+ *
+ * @param result  taken; NULL: it failed
+ * @param code  of a failure: RPC_*
+ */
+void control_answer(struct rpc_pending *p, json_t *result, int code, const char *message);
+
+/** From now on the client of this call gets what control_publish says. */
+void control_subscribe(struct rpc_call *call);
+
+/** A JSON-RPC notification to all who subscribed. @param params  taken */
+void control_publish(struct control *ctl, const char *method, json_t *params);
 
 /** {"clients": n, "requests": n, "errors": {...by cause}} */
 json_t *control_stats(const struct control *ctl);

@@ -179,7 +179,7 @@ in_group(int fd, gid_t primary, gid_t group)
 }
 
 bool
-control_peer_get(struct control_peer *peer, int fd, gid_t group)
+control_peer_get(struct control_peer *peer, int fd, gid_t group, gid_t admin_group)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
@@ -187,7 +187,8 @@ control_peer_get(struct control_peer *peer, int fd, gid_t group)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
 	peer->uid = cred.uid;
-	peer->may_change = cred.uid == 0 || cred.uid == geteuid();
+	peer->may_change = cred.uid == 0 || cred.uid == geteuid() ||
+		in_group(fd, cred.gid, admin_group);
 	peer->may_read = peer->may_change || in_group(fd, cred.gid, group);
 	return true;
 }

@@ -41,7 +41,12 @@ struct control_peer {
 	bool may_change;
 };
 
-/** Whether the kernel says it. */
-bool control_peer_get(struct control_peer *peer, int fd, gid_t group);
+/**
+ * Who is at the other end, and what it may: members of `group` read, those of
+ * `admin_group` change as well; (gid_t)-1: no group.
+ *
+ * @return whether the kernel says it
+ */
+bool control_peer_get(struct control_peer *peer, int fd, gid_t group, gid_t admin_group);
 
 #endif /* FRQ_CONTROL_SOCKET_H */

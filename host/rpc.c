@@ -10,8 +10,8 @@ struct request {
 	json_t *params;	/* NULL: none */
 };
 
-static enum rpc_outcome
-outcome_of(int code)
+enum rpc_outcome
+rpc_outcome_of(int code)
 {
 	switch (code) {
 	case RPC_PARSE_ERROR:
@@ -72,6 +72,27 @@ char *
 rpc_error_line(int code, const char *message)
 {
 	return make_reply(NULL, "error", make_error(code, message));
+}
+
+char *
+rpc_answer_line(json_t *id, json_t *result, int code, const char *message)
+{
+	return result != NULL ? make_reply(id, "result", result) :
+		make_reply(id, "error", make_error(code, message));
+}
+
+char *
+rpc_notification_line(const char *method, json_t *params)
+{
+	json_t *line = json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method,
+		"params", params);
+	char *text;
+
+	if (line == NULL)
+		return NULL;
+	text = json_dumps(line, JSON_COMPACT);
+	json_decref(line);
+	return text;
 }
 
 static bool
@@ -149,12 +170,14 @@ run(const struct rpc_context *ctx, const struct request *rq, struct rpc_call *ca
 	if (m->changes && !ctx->may_change) {
 		call->code = RPC_DENIED;
 		frq_err_set(&call->err, "%s changes something, which takes root or the user "
-			"that freqringd runs as; you are uid %u", m->name, (unsigned int)ctx->uid);
+			"that freqringd runs as, or a member of [daemon] admin_group; you are uid %u",
+			m->name, (unsigned int)ctx->uid);
 		return NULL;
 	}
 	call->params = rq->params;
+	call->id = rq->id;
 	result = m->run(call);
-	if (result == NULL && call->code == 0) {
+	if (result == NULL && call->code == 0 && !call->deferred) {
 		call->code = RPC_INTERNAL_ERROR;
 		frq_err_set(&call->err, "%s failed and did not say why", m->name);
 	}
@@ -164,7 +187,7 @@ run(const struct rpc_context *ctx, const struct request *rq, struct rpc_call *ca
 enum rpc_outcome
 rpc_answer(const struct rpc_context *ctx, const char *line, size_t len, char **reply)
 {
-	struct rpc_call call = { .uid = ctx->uid, .arg = ctx->arg };
+	struct rpc_call call = { .uid = ctx->uid, .arg = ctx->arg, .client = ctx->client };
 	struct request rq = { 0 };
 	json_t *root, *result;
 	json_error_t why;
@@ -184,14 +207,16 @@ rpc_answer(const struct rpc_context *ctx, const char *line, size_t len, char **r
 		return RPC_OUTCOME_INVALID_REQUEST;
 	}
 	result = run(ctx, &rq, &call);
+	if (call.deferred) {
+		json_decref(root);
+		return RPC_OUTCOME_DEFERRED;
+	}
 	if (rq.id == NULL)
 		json_decref(result);
-	else if (result != NULL)
-		*reply = make_reply(rq.id, "result", result);
 	else
-		*reply = make_reply(rq.id, "error", make_error(call.code, call.err.text));
+		*reply = rpc_answer_line(rq.id, result, call.code, call.err.text);
 	if (*reply == NULL && rq.id != NULL)
 		call.code = RPC_INTERNAL_ERROR;
 	json_decref(root);
-	return result != NULL && call.code == 0 ? RPC_OUTCOME_OK : outcome_of(call.code);
+	return result != NULL && call.code == 0 ? RPC_OUTCOME_OK : rpc_outcome_of(call.code);
 }

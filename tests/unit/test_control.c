@@ -35,6 +35,10 @@ static char path[128];
 static struct event_base *base;
 static struct control *ctl;
 static unsigned int nb_changes;
+#define MAX_LATER 16u
+static struct rpc_pending *later[MAX_LATER];
+static unsigned int nb_later;
+static gid_t admin_group = (gid_t)-1;
 
 /* ---- the server ------------------------------------------------------------ */
 
@@ -81,8 +85,27 @@ run_mute(struct rpc_call *call)
 	return NULL;
 }
 
+static json_t *
+run_later(struct rpc_call *call)
+{
+	struct rpc_pending *p = control_defer(call);
+
+	if (p != NULL && nb_later < MAX_LATER)
+		later[nb_later++] = p;
+	return NULL;
+}
+
+static json_t *
+run_subscribe(struct rpc_call *call)
+{
+	control_subscribe(call);
+	return json_true();
+}
+
 static const struct rpc_method methods[] = {
 	{ "echo", false, run_echo },
+	{ "later", false, run_later },
+	{ "subscribe", false, run_subscribe },
 	{ "big", false, run_big },
 	{ "change", true, run_change },
 	{ "fail", false, run_fail },
@@ -93,7 +116,8 @@ static const struct rpc_method methods[] = {
 static struct control *
 start(gid_t group)
 {
-	struct control_config c = { .path = path, .group = group, .methods = methods };
+	struct control_config c = { .path = path, .group = group, .admin_group = admin_group,
+		.methods = methods };
 	struct control *started = NULL;
 	struct frq_err err = { "" };
 
@@ -108,7 +132,7 @@ set_up(void **state)
 	(void)state;
 	base = event_base_new();
 	assert_non_null(base);
-	nb_changes = 0;
+	nb_changes = nb_later = 0;
 	ctl = start(getuid() == 0 ? NOBODY : (gid_t)-1);
 	return 0;
 }
@@ -593,8 +617,9 @@ as_member(void)
 {
 	static const char rq[] = RQ("1", "\"method\":\"echo\"") RQ("2", "\"method\":\"change\"");
 	static const char expected[] = OK("1", "null") "\n" ERR("2", "-32001",
-		"change changes something, which takes root or the user that freqringd runs as; "
-		"you are uid 65534") "\n";
+		"change changes something, which takes root or the user that freqringd runs as, "
+		"or a member of [daemon] admin_group; you are uid 65534") "\n";
+	static const char as_admin[] = OK("1", "null") "\n" OK("2", "true") "\n";
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char got[sizeof(expected) + 16] = "";
 	size_t len = 0;
@@ -607,7 +632,7 @@ as_member(void)
 	/* One that is turned away may be so before it sends. */
 	if (send(fd, rq, strlen(rq), MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return 12;
-	while (len < strlen(expected)) {
+	while (len < strlen(expected) && strcmp(got, as_admin) != 0) {
 		n = recv(fd, got + len, sizeof(got) - 1 - len, 0);
 		if (n <= 0)
 			break;
@@ -615,6 +640,8 @@ as_member(void)
 	}
 	if (strcmp(got, expected) == 0)
 		return 0;
+	if (strcmp(got, as_admin) == 0)
+		return 1;
 	return strstr(got, "only root, the user that freqringd runs as") != NULL ? 13 : 14;
 }
 
@@ -662,12 +689,184 @@ rights(void **state)
 	assert_int_equal(stat_of("client_not_allowed"), 1);
 }
 
+static void
+admins(void **state)
+{
+	static const gid_t both[] = { NOBODY, 12345 };
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	control_stop(ctl);
+	admin_group = 12345;
+	ctl = start(NOBODY);
+	admin_group = (gid_t)-1;
+	assert_int_equal(run_as_nobody(NOBODY, 0, NULL), 0);
+	assert_int_equal(nb_changes, 0);
+	assert_int_equal(run_as_nobody(NOBODY, 2, both), 1);
+	assert_int_equal(run_as_nobody(12345, 1, both), 1);
+	assert_int_equal(nb_changes, 2);
+	/* Without a group that reads, the socket is theirs. */
+	control_stop(ctl);
+	admin_group = 12345;
+	ctl = start((gid_t)-1);
+	admin_group = (gid_t)-1;
+	assert_int_equal(run_as_nobody(12345, 0, NULL), 1);
+	assert_int_equal(run_as_nobody(NOBODY, 0, NULL), 10);
+}
+
+/* ---- answers that come later ------------------------------------------------- */
+
+static void
+answer_later(void **state)
+{
+	int fd = dial(), other = dial();
+
+	(void)state;
+	puts_to(fd, RQ("1", "\"method\":\"later\"") RQ("2", "\"method\":\"later\"")
+		RQ("3", "\"method\":\"echo\""));
+	/* Who comes after them does not wait for them. */
+	expect_line(fd, OK("3", "null"));
+	assert_int_equal(nb_later, 2);
+	puts_to(other, RQ("1", "\"method\":\"echo\""));
+	expect_line(other, OK("1", "null"));
+	control_answer(later[1], json_string("second"), 0, NULL);
+	expect_line(fd, OK("2", "\"second\""));
+	control_answer(later[0], NULL, RPC_FAILED, "it did not \xff");
+	expect_line(fd, ERR("1", "-32000", "it did not ?"));
+	assert_int_equal(stat_of("failed"), 1);
+	/* A notification wants no answer, and can be a long one all the same. */
+	puts_to(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"later\"}\n");
+	assert_int_equal(nb_later, 3);
+	control_answer(later[2], json_true(), 0, NULL);
+	expect_in_order(fd);
+	close(fd);
+	close(other);
+}
+
+static void
+answer_too_late(void **state)
+{
+	int fd = dial(), half = dial();
+
+	(void)state;
+	puts_to(fd, RQ("1", "\"method\":\"later\""));
+	assert_int_equal(nb_later, 1);
+	close(fd);
+	turn();
+	turn();
+	/* It may have closed its sending side only. */
+	assert_int_equal(stat_of(".clients"), 2);
+	control_answer(later[0], json_true(), 0, NULL);
+	turn();
+	turn();
+	assert_int_equal(stat_of(".clients"), 1);
+	/* One that only listens any more is closed after the answer, and not before. */
+	puts_to(half, RQ("2", "\"method\":\"later\""));
+	assert_int_equal(shutdown(half, SHUT_WR), 0);
+	turn();
+	turn();
+	assert_int_equal(stat_of(".clients"), 1);
+	control_answer(later[1], json_true(), 0, NULL);
+	expect_line(half, OK("2", "true"));
+	expect_end(half);
+	/* Nor does it matter that the server is gone. */
+	fd = dial();
+	puts_to(fd, RQ("3", "\"method\":\"later\""));
+	assert_int_equal(nb_later, 3);
+	control_stop(ctl);
+	ctl = NULL;
+	control_answer(later[2], NULL, RPC_FAILED, "over");
+	close(fd);
+}
+
+static void
+too_many_later(void **state)
+{
+	int fd = dial();
+	char rq[128];
+
+	(void)state;
+	for (unsigned int i = 0; i < MAX_LATER; i++) {
+		snprintf(rq, sizeof(rq), RQ("%u", "\"method\":\"later\""), i);
+		puts_to(fd, rq);
+	}
+	while (nb_later < MAX_LATER)
+		turn();
+	puts_to(fd, RQ("99", "\"method\":\"later\""));
+	expect_line(fd, ERR("99", "-32000", "16 requests of yours are under way: wait for one to end"));
+	for (unsigned int i = 0; i < nb_later; i++) {
+		control_answer(later[i], json_true(), 0, NULL);
+		snprintf(rq, sizeof(rq), OK("%u", "true"), i);
+		expect_line(fd, rq);
+	}
+	nb_later = 0;
+	puts_to(fd, RQ("100", "\"method\":\"later\""));
+	assert_int_equal(nb_later, 1);
+	control_answer(later[0], json_true(), 0, NULL);
+	expect_line(fd, OK("100", "true"));
+	close(fd);
+}
+
+/* ---- subscriptions ------------------------------------------------------------ */
+
+#define NOTE(n) "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"n\":" n "}}"
+
+static void
+publish(int n)
+{
+	control_publish(ctl, "event", json_pack("{s:i}", "n", n));
+	turn();
+}
+
+static void
+subscribers(void **state)
+{
+	int fd = dial(), other = dial();
+
+	(void)state;
+	publish(1);
+	puts_to(fd, RQ("1", "\"method\":\"subscribe\""));
+	expect_line(fd, OK("1", "true"));
+	publish(2);
+	publish(3);
+	expect_line(fd, NOTE("2"));
+	expect_line(fd, NOTE("3"));
+	/* It may go on to ask; and who did not subscribe hears nothing. */
+	expect_in_order(fd);
+	expect_in_order(other);
+	close(fd);
+	publish(4);
+	expect_in_order(other);
+	close(other);
+}
+
+static void
+deaf_subscriber(void **state)
+{
+	char text[1000];
+	int fd = dial();
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	puts_to(fd, RQ("1", "\"method\":\"subscribe\""));
+	for (unsigned int i = 0; i < 4000 && stat_of("reply_not_read") == 0; i++) {
+		control_publish(ctl, "event", json_string(text));
+		turn();
+	}
+	assert_int_equal(stat_of("reply_not_read"), 1);
+	assert_int_equal(stat_of(".clients"), 0);
+	close(fd);
+}
+
 /* ---- the path ---------------------------------------------------------------- */
 
 static int
 try_start(const char *at, struct frq_err *err)
 {
-	struct control_config c = { .path = at, .group = (gid_t)-1, .methods = methods };
+	struct control_config c = { .path = at, .group = (gid_t)-1, .admin_group = (gid_t)-1,
+		.methods = methods };
 	struct control *second = NULL;
 	int ret = control_start(&second, base, &c, err);
 
@@ -813,6 +1012,12 @@ main(void)
 		TEST(many_clients),
 		TEST(no_descriptors_left),
 		TEST(rights),
+		TEST(admins),
+		TEST(answer_later),
+		TEST(answer_too_late),
+		TEST(too_many_later),
+		TEST(subscribers),
+		TEST(deaf_subscriber),
 		TEST(live_socket),
 		TEST(stale_socket),
 		TEST(not_ours_any_more),
