@@ -182,8 +182,9 @@ load_wish(struct applier *a, struct channel *ch)
 		a->lease_end_ms = end;
 	if (expired && wishes && !ch->a.expired) {
 		counter_add(&a->leases_expired, 1);
-		event_raise(EVENT_LEASE_EXPIRED, "VM %s, vCPU %u: its lease ran out, the fail-safe (%s) is in force",
-			ch->vm->uuid_text, ch->number, failsafe_name[a->c.failsafe]);
+		event_raise(EVENT_LEASE_EXPIRED, ch->vm->name,
+			"VM %s, vCPU %u: its lease ran out, the fail-safe (%s) is in force",
+			ch->vm->name, ch->number, failsafe_name[a->c.failsafe]);
 	}
 	ch->a.expired = expired && wishes;
 }

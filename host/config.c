@@ -30,13 +30,25 @@ check(struct config *c, struct frq_err *err)
 		config_check_users(c, err);
 }
 
+bool
+config_read(struct config *c, int argc, char **argv, struct frq_err *err)
+{
+	struct config_args args;
+
+	config_defaults(c);
+	if (!config_parse_args(NULL, &args, argc, argv, err) ||
+	    !take_file(c, args.file, err) || !config_parse_args(c, &args, argc, argv, err))
+		return false;
+	c->restore = args.restore;
+	return true;
+}
+
 int
 config_load(struct config *c, int argc, char **argv)
 {
 	struct config_args args;
 	struct frq_err err;
 
-	config_defaults(c);
 	if (!config_parse_args(NULL, &args, argc, argv, &err))
 		goto fail;
 	if (args.help) {
@@ -47,10 +59,8 @@ config_load(struct config *c, int argc, char **argv)
 		printf("freqringd %s\n", FREQRING_VERSION);
 		return 1;
 	}
-	if (!take_file(c, args.file, &err) ||
-	    !config_parse_args(c, &args, argc, argv, &err))
+	if (!config_read(c, argc, argv, &err))
 		goto fail;
-	c->restore = args.restore;
 	/* CPUs that a dead daemon took may be offline by now. */
 	if (!c->restore && !check(c, &err))
 		goto fail;

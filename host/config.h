@@ -3,7 +3,8 @@
  * config.h - what the operator configured
  *
  * One table of settings (config_setting.c) serves the INI file, the command line and
- * both help texts. Read once at start, constant afterwards.
+ * both help texts. Read at the start; a reload changes those settings that the table
+ * calls live, which belong to the control thread.
  */
 #ifndef FRQ_CONFIG_H
 #define FRQ_CONFIG_H
@@ -53,7 +54,8 @@ struct config {
 	struct cpuset managed_cpus;	/* empty: every online CPU */
 	char socket[256];		/* /run/freqring/control.sock */
 	char state_dir[256];		/* /run/freqring */
-	char group[64];			/* may talk to the control socket: freqring */
+	char group[64];			/* may read from the control socket: freqring */
+	char admin_group[64];		/* may change things by it, too; "": nobody */
 	char log_level[16];		/* rte_log name: debug info notice warning error */
 	/* [power] */
 	enum config_drift drift;	/* yield */
@@ -84,6 +86,12 @@ struct config {
  *	that quotes the line or the word at fault was printed, exit 2
  */
 int config_load(struct config *c, int argc, char **argv);
+
+/**
+ * The same without a word printed and without the check: for a reload, which
+ * looks only at what was given. *err says what is wrong with it.
+ */
+bool config_read(struct config *c, int argc, char **argv, struct frq_err *err);
 
 /** Whether the allow-list names this VM. */
 bool config_allows(const struct config *c, const char *name, const char *uuid);

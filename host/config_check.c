@@ -227,6 +227,11 @@ config_check_users(struct config *c, struct frq_err *err)
 		}
 		c->group[0] = '\0';
 	}
+	if (c->admin_group[0] != '\0' && !group_exists(c->admin_group)) {
+		frq_err_set(err, "[daemon] admin_group = %s: no such group; make it with "
+			"groupadd -r %s or name another", c->admin_group, c->admin_group);
+		return false;
+	}
 	if (c->shm_group[0] == '\0') {
 		choose(c->shm_group, sizeof(c->shm_group), groups, group_exists);
 	} else if (!group_exists(c->shm_group)) {

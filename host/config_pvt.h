@@ -45,10 +45,11 @@ struct config_setting {
 	const char *def;
 	const char *arg;	/* what help calls the value */
 	const char *help;
+	bool live;		/* a reload puts it in force; others need a restart */
 };
 
 /* Those of struct config, then those of struct config_vm, which are no options. */
-#define CONFIG_NB_SETTINGS 18u
+#define CONFIG_NB_SETTINGS 19u
 #define CONFIG_NB_VM_SETTINGS 4u
 #define CONFIG_NB_ROWS (CONFIG_NB_SETTINGS + CONFIG_NB_VM_SETTINGS)
 #define CONFIG_VM_SECTION "vm"

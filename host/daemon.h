@@ -9,24 +9,31 @@
 #include "applier.h"
 #include "config.h"
 #include "control.h"
+#include "libvirt_job.h"
 #include "libvirt_watch.h"
 #include "poller.h"
 #include "power.h"
 #include "vms.h"
 
 struct daemon {
-	struct config config;
+	int argc;
+	char **argv;
+	struct config config;		/* in force */
+	struct config config_given;	/* as it was given, for a reload to compare with */
 	const struct power_ops *power;
 	struct applier *applier;
 	struct poller *poller;
 	struct vms *vms;
 	struct libvirt_watch *watch;
+	struct libvirt_jobs *jobs;
 	struct control *control;
 
 	struct event_base *base;	/* of the control thread */
-	struct event *on_applier, *on_poller, *on_map, *on_term, *on_int, *on_hup, *on_check;
+	struct event *on_applier, *on_poller, *on_map, *on_term, *on_int, *on_hup, *on_check, *on_event;
 	int state_fd;			/* the locked state folder */
-	int applier_fd, poller_fd, map_fd;	/* eventfds that wake the control thread */
+	/* eventfds that wake the control thread */
+	int applier_fd, poller_fd, map_fd, event_fd;
+	uint64_t event_published;	/* number of the last event that subscribers got */
 	struct vm_map *new_map;		/* the libvirt thread stores, the control thread takes */
 
 	unsigned int poller_lcore;

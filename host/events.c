@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "events.h"
 #include "log.h"
@@ -12,8 +13,9 @@
 static struct {
 	pthread_mutex_t lock;
 	uint64_t last;
+	int notify_fd;		/* or -1 */
 	struct event_record record[EVENTS_KEPT];
-} events = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} events = { .lock = PTHREAD_MUTEX_INITIALIZER, .notify_fd = -1 };
 
 static const struct {
 	const char *name;
@@ -26,6 +28,22 @@ static const struct {
 	[EVENT_OFFLINE] = { "offline", true },
 	[EVENT_ONLINE] = { "online", false },
 	[EVENT_LEASE_EXPIRED] = { "lease-expired", true },
+	[EVENT_LIBVIRT_LOST] = { "libvirt-lost", true },
+	[EVENT_LIBVIRT_CONNECTED] = { "libvirt-connected", false },
+	[EVENT_LIBVIRT_SYNCED] = { "libvirt-synced", false },
+	[EVENT_SERVED] = { "served", false },
+	[EVENT_NOT_SERVED] = { "not-served", true },
+	[EVENT_QUARANTINED] = { "quarantined", true },
+	[EVENT_STATE] = { "state", false },
+	[EVENT_RENAMED] = { "renamed", false },
+	[EVENT_PINNED] = { "pinned", false },
+	[EVENT_PIN_DIFFERS] = { "pin-differs", true },
+	[EVENT_VCPU] = { "vcpu", false },
+	[EVENT_DEVICE] = { "device", false },
+	[EVENT_PM_SUSPEND] = { "pm-suspend", false },
+	[EVENT_PM_SUSPEND_DISK] = { "pm-suspend-disk", false },
+	[EVENT_PM_WAKEUP] = { "pm-wakeup", false },
+	[EVENT_OPERATOR] = { "operator", false },
 };
 
 /* One line: no control character, no half of a character at its end. */
@@ -56,13 +74,23 @@ realtime_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static void
+notify(int fd)
+{
+	const uint64_t one = 1;
+
+	if (fd >= 0)
+		(void)!write(fd, &one, sizeof(one));
+}
+
 void
-event_raise(enum event_kind kind, const char *fmt, ...)
+event_raise(enum event_kind kind, const char *vm, const char *fmt, ...)
 {
 	struct event_record e = { .kind = kind };
 	va_list ap;
 	int len;
 
+	(void)snprintf(e.vm, sizeof(e.vm), "%s", vm != NULL ? vm : "");
 	va_start(ap, fmt);
 	len = vsnprintf(e.text, sizeof(e.text), fmt, ap);
 	va_end(ap);
@@ -71,11 +99,20 @@ event_raise(enum event_kind kind, const char *fmt, ...)
 	e.time_ms = realtime_ms();
 	e.number = ++events.last;
 	events.record[e.number % EVENTS_KEPT] = e;
+	notify(events.notify_fd);
 	(void)pthread_mutex_unlock(&events.lock);
 	if (kinds[kind].warning)
 		FRQ_LOG(WARNING, "%s", e.text);
 	else
 		FRQ_LOG(NOTICE, "%s", e.text);
+}
+
+void
+event_notify(int fd)
+{
+	(void)pthread_mutex_lock(&events.lock);
+	events.notify_fd = fd;
+	(void)pthread_mutex_unlock(&events.lock);
 }
 
 const char *

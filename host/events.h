@@ -22,6 +22,22 @@ enum event_kind {
 	EVENT_OFFLINE,		/* a CPU with votes on it */
 	EVENT_ONLINE,
 	EVENT_LEASE_EXPIRED,
+	EVENT_LIBVIRT_LOST,
+	EVENT_LIBVIRT_CONNECTED,
+	EVENT_LIBVIRT_SYNCED,	/* everything was read anew */
+	EVENT_SERVED,		/* a VM */
+	EVENT_NOT_SERVED,	/* and why */
+	EVENT_QUARANTINED,	/* a VM or some of its channels */
+	EVENT_STATE,		/* a VM runs, is paused, suspended or off */
+	EVENT_RENAMED,
+	EVENT_PINNED,		/* a vCPU went to other CPUs */
+	EVENT_PIN_DIFFERS,	/* a vCPU runs elsewhere than libvirt says */
+	EVENT_VCPU,		/* plugged in or out */
+	EVENT_DEVICE,		/* added to a domain or removed */
+	EVENT_PM_SUSPEND,	/* a guest's S3 */
+	EVENT_PM_SUSPEND_DISK,	/* S4 */
+	EVENT_PM_WAKEUP,
+	EVENT_OPERATOR,		/* what an operator changed */
 	EVENT_KIND_COUNT,
 };
 
@@ -29,12 +45,16 @@ struct event_record {
 	uint64_t number;
 	int64_t time_ms;	/* CLOCK_REALTIME */
 	enum event_kind kind;
+	char vm[256];		/* name of the VM it is about; "": none */
 	char text[200];
 };
 
-/** Text without line end, cut to size. */
-void event_raise(enum event_kind kind, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+/** @param vm  name of the VM it is about, or NULL. Text without line end, cut to size. */
+void event_raise(enum event_kind kind, const char *vm, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** An eventfd that each event is told to from now on; -1: none. */
+void event_notify(int fd);
 
 /** As users see it: "drift", "drift-over", ... */
 const char *event_kind_name(enum event_kind kind);

@@ -19,9 +19,10 @@
 #include "domain_xml.h"
 #include "log.h"
 #include "qemu_process.h"
+#include "vcpu_threads.h"
 #include "virt_error.h"
 
-/* What is known of a domain, with a device of ours or without. */
+/* What is known of a domain. */
 struct known {
 	uint8_t uuid[VIR_UUID_BUFLEN];
 	unsigned int id;	/* libvirt's number of this run */
@@ -30,7 +31,10 @@ struct known {
 	bool failed;		/* said so in the log */
 	uid_t qemu_user;
 	struct qemu_process qemu;
-	struct vm_map_vm *vm;	/* NULL: no device of ours */
+	struct vcpu_threads threads;
+	/* vCPUs that run elsewhere because a CPU of theirs went offline */
+	uint64_t thrown_off[FRQ_MAX_CHANNELS / 64];
+	struct vm_map_vm *vm;	/* NULL: not read yet */
 };
 
 struct libvirt_snapshot {
@@ -135,12 +139,12 @@ read_host_cpus(struct libvirt_snapshot *s, virConnectPtr conn, struct frq_err *e
 }
 
 static int
-get_pins(struct libvirt_snapshot *s, virDomainPtr dom, unsigned int nb)
+get_pins(struct libvirt_snapshot *s, virDomainPtr dom, unsigned int nb, bool active)
 {
 	int n = virDomainGetVcpuPinInfo(dom, (int)nb, s->pins, (int)s->maplen,
-		VIR_DOMAIN_AFFECT_LIVE);
+		active ? VIR_DOMAIN_AFFECT_LIVE : VIR_DOMAIN_AFFECT_CONFIG);
 
-	/* Some drivers know no flags: for a running domain that means the same. */
+	/* Some drivers know no flags: that means the same. */
 	if (n < 0 && (virt_error_code() == VIR_ERR_INVALID_ARG ||
 	    virt_error_code() == VIR_ERR_ARGUMENT_UNSUPPORTED))
 		n = virDomainGetVcpuPinInfo(dom, (int)nb, s->pins, (int)s->maplen,
@@ -148,36 +152,56 @@ get_pins(struct libvirt_snapshot *s, virDomainPtr dom, unsigned int nb)
 	return n;
 }
 
-/*
- * libvirt reports the CPUs that are online for a vCPU that is not pinned, so
- * pinned means: there is an online CPU where it may not run.
- */
 static int
 read_pins(struct libvirt_snapshot *s, virDomainPtr dom, struct vm_map_vm *vm)
 {
 	int n;
 
 	memset(s->pins, 0, sizeof(s->pins));
-	n = get_pins(s, dom, vm->nb_vcpus);
+	n = get_pins(s, dom, vm->nb_vcpus, vm->state != VM_DEFINED);
 	if (n < 0)
 		return -EIO;
-	for (unsigned int i = 0; i < vm->nb_vcpus; i++) {
-		struct vm_map_vcpu *vcpu = &vm->vcpu[i];
-
-		take_cpu_bits(&vcpu->pcpus, s->pins + i * s->maplen,
+	for (unsigned int i = 0; i < vm->nb_vcpus; i++)
+		take_cpu_bits(&vm->vcpu[i].libvirt_pcpus, s->pins + i * s->maplen,
 			i < (unsigned int)n ? s->maplen : 0);
-		vcpu->pinned = !cpuset_empty(&vcpu->pcpus) &&
-			!cpuset_subset(&s->online, &vcpu->pcpus);
-	}
 	return 0;
 }
 
+/*
+ * The kernel has the last word, but where it took away the CPU that libvirt
+ * pinned the vCPU to: then it lets the thread run anywhere, for good, and what
+ * was pinned is what the operator wants.
+ */
 static void
-forget_pins(struct vm_map_vm *vm)
+place_vcpu(struct libvirt_snapshot *s, struct known *k, struct vm_map_vcpu *vcpu, unsigned int n)
 {
-	for (unsigned int i = 0; i < FRQ_MAX_CHANNELS; i++) {
-		vm->vcpu[i].pinned = false;
-		memset(&vm->vcpu[i].pcpus, 0, sizeof(vm->vcpu[i].pcpus));
+	uint64_t *thrown_off = &k->thrown_off[n / 64], bit = UINT64_C(1) << n % 64;
+	struct cpuset thread;
+
+	vcpu->pcpus = vcpu->libvirt_pcpus;
+	if (!vcpu_threads_affinity(&k->threads, n, &thread))
+		return;
+	if (cpuset_subset(&thread, &vcpu->libvirt_pcpus))
+		*thrown_off &= ~bit;
+	else if (!cpuset_subset(&vcpu->libvirt_pcpus, &s->online))
+		*thrown_off |= bit;
+	if ((*thrown_off & bit) == 0)
+		vcpu->pcpus = thread;
+}
+
+/*
+ * A thread that is not pinned may run on every CPU that is online, and so says
+ * libvirt: pinned means that there is an online CPU where it may not run.
+ */
+static void
+place_vcpus(struct libvirt_snapshot *s, struct known *k, struct vm_map_vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nb_vcpus; i++) {
+		struct vm_map_vcpu *vcpu = &vm->vcpu[i];
+
+		place_vcpu(s, k, vcpu, i);
+		vcpu->pinned = !cpuset_empty(&vcpu->pcpus) &&
+			!cpuset_subset(&s->online, &vcpu->pcpus);
 	}
 }
 
@@ -240,6 +264,42 @@ find_qemu(struct known *k, struct vm_map_vm *vm, bool search)
 	vm->qemu_pid = k->qemu.pid;
 }
 
+/* Where no process was found, not each second anew through all of /proc. */
+static void
+find_threads(struct known *k, struct vm_map_vm *vm, bool search)
+{
+	pid_t last = k->threads.pid;
+
+	find_qemu(k, vm, search);
+	if (search || vm->qemu_pid != last)
+		vcpu_threads_find(&k->threads, vm->qemu_pid);
+}
+
+static int
+read_cpus(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, bool search,
+	struct frq_err *err)
+{
+	struct vm_map_vm *vm = &s->scratch;
+
+	if (read_pins(s, dom, vm) < 0) {
+		frq_err_set(err, "its pinning: %s", virt_error_text());
+		return -EIO;
+	}
+	if (vm->shmem[0] != '\0')
+		find_threads(k, vm, search);
+	place_vcpus(s, k, vm);
+	return 0;
+}
+
+static bool
+presence_changed(const struct vm_map_vm *was, const struct vm_map_vm *is)
+{
+	for (unsigned int i = 0; i < is->nb_vcpus; i++)
+		if (vm_map_vcpu(was, i)->present != is->vcpu[i].present)
+			return true;
+	return false;
+}
+
 /* Fill in s->scratch, and k but for k->vm. */
 static int
 read_domain(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, bool full,
@@ -249,37 +309,32 @@ read_domain(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, bool 
 	unsigned int id = virDomainGetID(dom);
 	const char *name = virDomainGetName(dom);
 	enum vm_run_state last;
+	bool follow;
 	int ret = 0;
 
 	if (k->vm != NULL)
-		*vm = *k->vm;
+		vm_map_vm_expand(vm, k->vm);
 	else
 		memset(vm, 0, sizeof(*vm));
 	last = vm->state;
 	if (id != k->id)
 		k->qemu = (struct qemu_process){ .pid = 0 };
+	memcpy(vm->uuid, k->uuid, sizeof(vm->uuid));
+	virDomainGetUUIDString(dom, vm->uuid_text);
+	(void)snprintf(vm->name, sizeof(vm->name), "%s", name != NULL ? name : "");
 	if (read_state(dom, &vm->state) < 0) {
 		frq_err_set(err, "its state: %s", virt_error_text());
 		return -EIO;
 	}
 	full |= !k->complete || id != k->id || (last == VM_DEFINED) != (vm->state == VM_DEFINED);
-	/* Plugging a vCPU in or out sends no event, so each time for a VM of ours. */
-	if (full || (k->vm != NULL && vm->state != VM_DEFINED))
+	/* Plugging a vCPU in or out sends no event, nor does taskset: each time for a VM of ours. */
+	follow = full || (vm->shmem[0] != '\0' && vm->state != VM_DEFINED);
+	if (follow)
 		ret = read_xml(s, dom, &k->qemu_user, err);
+	if (follow && ret == 0)
+		ret = read_cpus(s, k, dom, full || k->vm == NULL || presence_changed(k->vm, vm), err);
 	if (ret < 0)
 		return ret;
-	if (vm->shmem[0] != '\0') {
-		memcpy(vm->uuid, k->uuid, sizeof(vm->uuid));
-		virDomainGetUUIDString(dom, vm->uuid_text);
-		(void)snprintf(vm->name, sizeof(vm->name), "%s", name != NULL ? name : "");
-		forget_pins(vm);
-		if (vm->state != VM_DEFINED && read_pins(s, dom, vm) < 0) {
-			frq_err_set(err, "its pinning: %s", virt_error_text());
-			return -EIO;
-		}
-		/* Where no process was found, not each second anew through all of /proc. */
-		find_qemu(k, vm, full);
-	}
 	k->id = id;
 	k->complete = true;
 	return 0;
@@ -288,17 +343,14 @@ read_domain(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, bool 
 static void
 keep(struct libvirt_snapshot *s, struct known *k)
 {
-	if (s->scratch.shmem[0] == '\0') {
-		free(k->vm);
-		k->vm = NULL;
+	struct vm_map_vm *vm = vm_map_vm_copy(&s->scratch);
+
+	if (vm == NULL) {
+		k->complete = false;
 		return;
 	}
-	if (k->vm == NULL)
-		k->vm = malloc(sizeof(*k->vm));
-	if (k->vm != NULL)
-		*k->vm = s->scratch;
-	else
-		k->complete = false;
+	free(k->vm);
+	k->vm = vm;
 }
 
 static void
@@ -359,7 +411,7 @@ mark_shared(struct vm_map *map)
 			struct vm_map_vm *a = map->vm[i], *b = map->vm[j];
 
 			if (a->state != VM_DEFINED && b->state != VM_DEFINED &&
-			    strcmp(a->shmem, b->shmem) == 0)
+			    a->shmem[0] != '\0' && strcmp(a->shmem, b->shmem) == 0)
 				a->shmem_shared = b->shmem_shared = true;
 		}
 	}
@@ -379,10 +431,9 @@ make_map(const struct libvirt_snapshot *s)
 
 		if (s->known[i]->vm == NULL)
 			continue;
-		vm = malloc(sizeof(*vm));
+		vm = vm_map_vm_copy(s->known[i]->vm);
 		if (vm == NULL)
 			goto fail;
-		*vm = *s->known[i]->vm;
 		map->vm[map->nb_vms++] = vm;
 	}
 	if (map->vm == NULL)
@@ -393,6 +444,30 @@ make_map(const struct libvirt_snapshot *s)
 fail:
 	vm_map_free(map);
 	return NULL;
+}
+
+static int
+finish_read(struct libvirt_snapshot *s, virConnectPtr conn, struct vm_map **map,
+	struct frq_err *err)
+{
+	if (virConnectIsAlive(conn) != 1) {
+		frq_err_set(err, "the connection was lost while reading");
+		return -EIO;
+	}
+	forget_unseen(s);
+	*map = make_map(s);
+	if (*map == NULL) {
+		frq_err_set(err, "no memory for a map");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void
+set_seen(struct libvirt_snapshot *s, bool seen)
+{
+	for (unsigned int i = 0; i < s->nb_known; i++)
+		s->known[i]->seen = seen;
 }
 
 int
@@ -410,23 +485,40 @@ libvirt_snapshot_read(struct libvirt_snapshot *s, virConnectPtr conn, bool full,
 		frq_err_set(err, "the list of domains: %s", virt_error_text());
 		return -EIO;
 	}
-	for (unsigned int i = 0; i < s->nb_known; i++)
-		s->known[i]->seen = false;
+	set_seen(s, false);
 	for (int i = 0; i < nb; i++) {
 		if (virConnectIsAlive(conn) == 1)
 			follow_domain(s, doms[i], full);
 		virDomainFree(doms[i]);
 	}
 	free(doms);
-	if (virConnectIsAlive(conn) != 1) {
-		frq_err_set(err, "the connection was lost while reading");
-		return -EIO;
+	return finish_read(s, conn, map, err);
+}
+
+int
+libvirt_snapshot_read_some(struct libvirt_snapshot *s, virConnectPtr conn,
+	const uint8_t (*uuid)[VIR_UUID_BUFLEN], unsigned int nb,
+	struct vm_map **map, struct frq_err *err)
+{
+	int ret = read_host_cpus(s, conn, err);
+
+	if (ret < 0)
+		return ret;
+	set_seen(s, true);
+	for (unsigned int i = 0; i < nb; i++) {
+		struct known *k = find_known(s, uuid[i]);
+		virDomainPtr dom;
+
+		if (k == NULL)
+			continue;
+		virResetLastError();
+		dom = virDomainLookupByUUID(conn, uuid[i]);
+		if (dom != NULL)
+			follow_domain(s, dom, true);
+		else if (virt_error_code() == VIR_ERR_NO_DOMAIN)
+			k->seen = false;
+		if (dom != NULL)
+			virDomainFree(dom);
 	}
-	forget_unseen(s);
-	*map = make_map(s);
-	if (*map == NULL) {
-		frq_err_set(err, "no memory for a map");
-		return -ENOMEM;
-	}
-	return 0;
+	return finish_read(s, conn, map, err);
 }

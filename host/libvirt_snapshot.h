@@ -22,7 +22,7 @@ struct libvirt_snapshot *libvirt_snapshot_create(const char *prefix);
 void libvirt_snapshot_free(struct libvirt_snapshot *s);
 
 /**
- * Read the domains that have a shared-memory device of ours.
+ * Read the domains.
  *
  * @param full  look at each domain's XML; otherwise only at that of running
  *	ones with a device of ours, and of those that changed visibly
@@ -30,6 +30,15 @@ void libvirt_snapshot_free(struct libvirt_snapshot *s);
  * @return 0 or a negative errno; nothing of the map is known then
  */
 int libvirt_snapshot_read(struct libvirt_snapshot *s, virConnectPtr conn, bool full,
+	struct vm_map **map, struct frq_err *err);
+
+/**
+ * Read some domains wholly, and leave the others as they were read last.
+ *
+ * @param uuid  of `nb` domains; one that libvirt does not know any more is forgotten
+ */
+int libvirt_snapshot_read_some(struct libvirt_snapshot *s, virConnectPtr conn,
+	const uint8_t (*uuid)[VIR_UUID_BUFLEN], unsigned int nb,
 	struct vm_map **map, struct frq_err *err);
 
 #endif /* FRQ_LIBVIRT_SNAPSHOT_H */

@@ -14,7 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -24,8 +24,10 @@
 #include <libvirt/libvirt.h>
 #include <libxml/parser.h>
 
+#include "events.h"
 #include "libvirt_snapshot.h"
 #include "log.h"
+#include "thread.h"
 #include "virt_error.h"
 
 #define READ_MS 1000
@@ -38,7 +40,17 @@
 #define KEEPALIVE_COUNT 3
 #define STOP_MS 2000
 
-#define NB_EVENTS 4
+#define NB_EVENTS 7
+/* Domains of which there was news; of more, all are read. */
+#define MAX_DIRTY 16u
+
+/* What there is to read. */
+struct news {
+	bool any, all;
+	unsigned int nb;
+	uint8_t uuid[MAX_DIRTY][VIR_UUID_BUFLEN];
+	uint64_t event_ns;		/* CLOCK_MONOTONIC of the first event, 0: none */
+};
 
 struct libvirt_watch {
 	struct libvirt_watch_config c;
@@ -55,13 +67,16 @@ struct libvirt_watch {
 	pthread_cond_t wake;
 	bool stopping;			/* nobody wants maps any more */
 	bool reader_done;
-	bool dirty;			/* an event came since the last read began */
+	struct news news;		/* since the last read began */
 	const char *lost;		/* why the connection is no good any more */
+	char last_error[200];
 
 	/* the reader */
 	virConnectPtr conn;
 	int event_id[NB_EVENTS];
 	unsigned int timed_reads;
+	uint64_t next_timed_ns;
+	bool synced;			/* everything was read on this connection */
 	unsigned int backoff_ms;
 	int said;			/* code of the failure that was logged */
 	struct libvirt_snapshot *snapshot;
@@ -115,11 +130,30 @@ publish_disconnected(struct libvirt_watch *w)
 		publish(w, map);
 }
 
+static uint64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void
+note_error(struct libvirt_watch *w, const char *what, const char *why)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	(void)snprintf(w->last_error, sizeof(w->last_error), "%s%s%s", what,
+		why[0] != '\0' ? ": " : "", why);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 /* Once for each cause, however often it is met. */
 static void
 say_failure(struct libvirt_watch *w, int code, const char *what, const char *why)
 {
 	count(&w->stats.errors);
+	note_error(w, what, why);
 	if (w->said == code)
 		return;
 	w->said = code;
@@ -139,11 +173,23 @@ tell_lost(struct libvirt_watch *w, const char *why)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
+/* @param uuid  of the domain there is news of; NULL: all */
 static void
-tell_dirty(struct libvirt_watch *w)
+tell_news(struct libvirt_watch *w, const uint8_t *uuid)
 {
+	struct news *n = &w->news;
+	bool known = false;
+
 	(void)pthread_mutex_lock(&w->lock);
-	w->dirty = true;
+	n->any = true;
+	if (n->event_ns == 0 && uuid != NULL)
+		n->event_ns = now_ns();
+	for (unsigned int i = 0; uuid != NULL && i < n->nb; i++)
+		known |= memcmp(n->uuid[i], uuid, VIR_UUID_BUFLEN) == 0;
+	if (uuid == NULL || (!known && n->nb == MAX_DIRTY))
+		n->all = true;
+	else if (!known)
+		memcpy(n->uuid[n->nb++], uuid, VIR_UUID_BUFLEN);
 	(void)pthread_cond_broadcast(&w->wake);
 	(void)pthread_mutex_unlock(&w->lock);
 }
@@ -160,16 +206,16 @@ take_lost(struct libvirt_watch *w)
 	return why;
 }
 
-static bool
-take_dirty(struct libvirt_watch *w)
+static struct news
+take_news(struct libvirt_watch *w)
 {
-	bool dirty;
+	struct news n;
 
 	(void)pthread_mutex_lock(&w->lock);
-	dirty = w->dirty;
-	w->dirty = false;
+	n = w->news;
+	w->news = (struct news){ .any = false };
 	(void)pthread_mutex_unlock(&w->lock);
-	return dirty;
+	return n;
 }
 
 static struct timespec
@@ -196,7 +242,7 @@ wait_for_work(struct libvirt_watch *w, unsigned int ms)
 	bool go_on;
 
 	(void)pthread_mutex_lock(&w->lock);
-	while (!w->stopping && !w->dirty && w->lost == NULL && ret == 0)
+	while (!w->stopping && !w->news.any && w->lost == NULL && ret == 0)
 		ret = pthread_cond_timedwait(&w->wake, &w->lock, &end);
 	go_on = !w->stopping;
 	(void)pthread_mutex_unlock(&w->lock);
@@ -206,43 +252,94 @@ wait_for_work(struct libvirt_watch *w, unsigned int ms)
 /* ---- events --------------------------------------------------------------- */
 
 static void
-on_event(struct libvirt_watch *w)
+on_event(struct libvirt_watch *w, virDomainPtr dom)
 {
+	uint8_t uuid[VIR_UUID_BUFLEN];
+
 	count(&w->stats.events);
-	tell_dirty(w);
+	tell_news(w, virDomainGetUUID(dom, uuid) == 0 ? uuid : NULL);
 }
 
 static int
 on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *arg)
 {
-	(void)conn, (void)dom, (void)event, (void)detail;
-	on_event(arg);
+	(void)conn, (void)event, (void)detail;
+	on_event(arg, dom);
 	return 0;
 }
 
 static void
 on_tunable(virConnectPtr conn, virDomainPtr dom, virTypedParameterPtr params, int nb, void *arg)
 {
-	(void)conn, (void)dom, (void)params, (void)nb;
-	on_event(arg);
+	(void)conn, (void)params, (void)nb;
+	on_event(arg, dom);
 }
 
 static void
-on_device(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
+on_device_added(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
 {
-	(void)conn, (void)dom, (void)alias;
-	on_event(arg);
+	const char *vm = virDomainGetName(dom);
+
+	(void)conn;
+	event_raise(EVENT_DEVICE, vm, "VM %s: device %s was added", vm, alias);
+	on_event(arg, dom);
 }
 
-/* S3 and its end come as lifecycle events, too. */
+static void
+on_device_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
+{
+	const char *vm = virDomainGetName(dom);
+
+	(void)conn;
+	event_raise(EVENT_DEVICE, vm, "VM %s: device %s was removed", vm, alias);
+	on_event(arg, dom);
+}
+
+static void
+on_pm_suspend(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
+{
+	const char *vm = virDomainGetName(dom);
+
+	(void)conn, (void)reason;
+	event_raise(EVENT_PM_SUSPEND, vm, "VM %s: its guest suspended to memory", vm);
+	on_event(arg, dom);
+}
+
+static void
+on_pm_suspend_disk(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
+{
+	const char *vm = virDomainGetName(dom);
+
+	(void)conn, (void)reason;
+	event_raise(EVENT_PM_SUSPEND_DISK, vm, "VM %s: its guest suspended to disk", vm);
+	on_event(arg, dom);
+}
+
+static void
+on_pm_wakeup(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
+{
+	const char *vm = virDomainGetName(dom);
+
+	(void)conn, (void)reason;
+	event_raise(EVENT_PM_WAKEUP, vm, "VM %s: its guest woke up", vm);
+	on_event(arg, dom);
+}
+
+/*
+ * Their order says nothing (RESUMED may come before STARTED): each makes the
+ * reader look at the domain as it is by then.
+ */
 static const struct {
 	int id;
 	virConnectDomainEventGenericCallback fn;
 } events[NB_EVENTS] = {
 	{ VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle) },
 	{ VIR_DOMAIN_EVENT_ID_TUNABLE, VIR_DOMAIN_EVENT_CALLBACK(on_tunable) },
-	{ VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
-	{ VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
+	{ VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_device_added) },
+	{ VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device_removed) },
+	{ VIR_DOMAIN_EVENT_ID_PMSUSPEND, VIR_DOMAIN_EVENT_CALLBACK(on_pm_suspend) },
+	{ VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK, VIR_DOMAIN_EVENT_CALLBACK(on_pm_suspend_disk) },
+	{ VIR_DOMAIN_EVENT_ID_PMWAKEUP, VIR_DOMAIN_EVENT_CALLBACK(on_pm_wakeup) },
 };
 
 static void
@@ -315,10 +412,13 @@ connect_now(struct libvirt_watch *w)
 	(void)virConnectSetKeepAlive(w->conn, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
 	(void)virConnectRegisterCloseCallback(w->conn, on_close, w, NULL);
 	register_events(w);
-	tell_dirty(w);
+	tell_news(w, NULL);
+	w->synced = false;
 	count(&w->stats.connects);
 	__atomic_store_n(&w->stats.connected, true, __ATOMIC_RELAXED);
-	FRQ_LOG(NOTICE, "libvirt at %s: connected", w->uri);
+	note_error(w, "", "");
+	event_raise(EVENT_LIBVIRT_CONNECTED, NULL,
+		"libvirt at %s: connected, its events are on, reading all domains", w->uri);
 }
 
 /* Spread by a quarter either way: not all of a host's clients at once. */
@@ -335,14 +435,36 @@ next_backoff(struct libvirt_watch *w)
 
 /* ---- the reader ----------------------------------------------------------- */
 
+/* What an event was about at once; everything when it is time for that. */
+static int
+read_news(struct libvirt_watch *w, const struct news *n, struct vm_map **map, struct frq_err *err)
+{
+	uint64_t now = now_ns();
+	bool full = n->all || w->timed_reads % FULL_EVERY == 0;
+
+	if (!n->all && now < w->next_timed_ns)
+		return libvirt_snapshot_read_some(w->snapshot, w->conn, n->uuid, n->nb, map, err);
+	w->next_timed_ns = now + READ_MS * UINT64_C(1000000);
+	w->timed_reads++;
+	/* The others may have to be looked at less closely. */
+	if (!full && n->nb > 0) {
+		int ret = libvirt_snapshot_read_some(w->snapshot, w->conn, n->uuid, n->nb, map, err);
+
+		if (ret < 0)
+			return ret;
+		vm_map_free(*map);
+	}
+	return libvirt_snapshot_read(w->snapshot, w->conn, full, map, err);
+}
+
 static void
 read_map(struct libvirt_watch *w)
 {
-	bool full = take_dirty(w) || w->timed_reads++ % FULL_EVERY == 0;
+	struct news n = take_news(w);
 	struct vm_map *map;
 	struct frq_err err;
 
-	if (libvirt_snapshot_read(w->snapshot, w->conn, full, &map, &err) < 0) {
+	if (read_news(w, &n, &map, &err) < 0) {
 		if (virConnectIsAlive(w->conn) != 1)
 			tell_lost(w, "the connection broke");
 		else
@@ -352,7 +474,20 @@ read_map(struct libvirt_watch *w)
 	count(&w->stats.maps_read);
 	w->backoff_ms = BACKOFF_MIN_MS;
 	w->said = VIR_ERR_OK;
+	map->event_ns = n.event_ns;
+	if (!w->synced)
+		event_raise(EVENT_LIBVIRT_SYNCED, NULL, "libvirt at %s: all %u domains read",
+			w->uri, map->nb_vms);
+	w->synced = true;
 	publish(w, map);
+}
+
+static unsigned int
+until_timed_ms(const struct libvirt_watch *w)
+{
+	uint64_t now = now_ns();
+
+	return now < w->next_timed_ns ? (unsigned int)((w->next_timed_ns - now) / 1000000) + 1 : 0;
 }
 
 /* Returns how long there is nothing to do unless something happens. */
@@ -368,8 +503,10 @@ reader_turn(struct libvirt_watch *w)
 	read_map(w);
 	lost = take_lost(w);
 	if (lost == NULL)
-		return READ_MS;
-	FRQ_LOG(WARNING, "libvirt at %s is lost: %s; trying again every %g to %u s",
+		return until_timed_ms(w);
+	note_error(w, lost, "");
+	event_raise(EVENT_LIBVIRT_LOST, NULL,
+		"libvirt at %s is lost: %s; the last map stays in force, no VM is admitted; trying again every %g to %u s",
 		w->uri, lost, BACKOFF_MIN_MS / 1000.0, BACKOFF_MAX_MS / 1000);
 	disconnect(w);
 	publish_disconnected(w);
@@ -515,36 +652,6 @@ make_watch(const struct libvirt_watch_config *c)
 	return w;
 }
 
-/* Signals are for the thread that waits for them; faults stay where they are. */
-static int
-create_thread(struct libvirt_watch *w, pthread_t *thread, void *(*fn)(void *), const char *name)
-{
-	static const int faults[] = { SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP };
-	sigset_t blocked, before;
-	cpu_set_t set;
-	int ret;
-
-	(void)sigfillset(&blocked);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		(void)sigdelset(&blocked, faults[i]);
-	(void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	ret = pthread_create(thread, NULL, fn, w);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (ret != 0)
-		return -ret;
-	(void)pthread_setname_np(*thread, name);
-	CPU_ZERO(&set);
-	CPUSET_FOREACH(cpu, &w->c.affinity)
-		CPU_SET(cpu, &set);
-	if (!cpuset_empty(&w->c.affinity)) {
-		ret = pthread_setaffinity_np(*thread, sizeof(set), &set);
-		if (ret != 0)
-			FRQ_LOG(WARNING, "thread %s cannot be put on its CPUs: %s", name,
-				strerror(ret));
-	}
-	return 0;
-}
-
 static void
 stop_loop(struct libvirt_watch *w)
 {
@@ -564,11 +671,11 @@ start_threads(struct libvirt_watch *w, struct frq_err *err)
 		frq_err_set(err, "libvirt's event loop cannot be used: %s", virt_error_text());
 		return -EIO;
 	}
-	ret = create_thread(w, &w->loop, loop_main, "frq-libvirt-ev");
+	ret = frq_thread_create(&w->loop, loop_main, w, "frq-libvirt-ev", &w->c.affinity);
 	if (ret < 0) {
 		(void)virEventRemoveHandle(w->stop_watch);
 	} else {
-		ret = create_thread(w, &w->reader, reader_main, "frq-libvirt");
+		ret = frq_thread_create(&w->reader, reader_main, w, "frq-libvirt", &w->c.affinity);
 		if (ret < 0)
 			stop_loop(w);
 	}
@@ -616,6 +723,9 @@ libvirt_watch_get_stats(struct libvirt_watch *w, struct libvirt_watch_stats *st)
 		.errors = __atomic_load_n(&w->stats.errors, __ATOMIC_RELAXED),
 		.connected = __atomic_load_n(&w->stats.connected, __ATOMIC_RELAXED),
 	};
+	(void)pthread_mutex_lock(&w->lock);
+	(void)snprintf(st->last_error, sizeof(st->last_error), "%s", w->last_error);
+	(void)pthread_mutex_unlock(&w->lock);
 }
 
 static bool

@@ -2,11 +2,11 @@
 /*
  * libvirt_watch.h - a thread that keeps the map of VMs true
  *
- * Opens a read-only connection, registers for lifecycle and tunable events,
- * and builds a new map when an event comes, at every change of the
- * connection, and once a second (vCPU hotplug sends no event). When libvirt
- * goes away it says so, tries again with backoff, registers everything anew
- * and reads everything again; VMs are not dropped meanwhile.
+ * Opens a read-only connection, registers for events of domains, and builds a
+ * new map when one comes (then it reads that domain only), at every change of
+ * the connection, and once a second (vCPU hotplug and taskset send no event).
+ * When libvirt goes away it says so, tries again with backoff, registers
+ * everything anew and reads everything again; VMs are not dropped meanwhile.
  */
 #ifndef FRQ_LIBVIRT_WATCH_H
 #define FRQ_LIBVIRT_WATCH_H
@@ -33,6 +33,7 @@ struct libvirt_watch_config {
 struct libvirt_watch_stats {
 	uint64_t events, maps_read, maps_changed, connects, disconnects, errors;
 	bool connected;
+	char last_error[200];	/* "": there was none since it connected */
 };
 
 /** @return 0 or a negative errno; the connection itself is made later, on the thread */

@@ -11,6 +11,9 @@
 
 extern int frq_logtype;
 
+/** As the configuration spells it: debug, info, notice, warning or error. */
+void log_set_level(const char *name);
+
 #define FRQ_LOG(level, fmt, ...) \
 	rte_log(RTE_LOG_ ## level, frq_logtype, "freqringd: " fmt "\n", ##__VA_ARGS__)
 

@@ -26,6 +26,7 @@
 #include "crash.h"
 #include "daemon.h"
 #include "eal.h"
+#include "events.h"
 #include "log.h"
 #include "operator.h"
 #include "restore.h"
@@ -36,9 +37,16 @@
 #define CHECK_CPUS_S 1	/* how often the CPUs' files are compared with what was set */
 
 static const struct rpc_method methods[] = {
+	{ "add_channels", true, add_channels_run },
+	{ "add_vm", true, add_vm_run },
+	{ "event_subscribe", false, event_subscribe_run },
 	{ "events", false, events_run },
+	{ "list", false, list_run },
+	{ "reload", true, reload_run },
+	{ "rm_vm", true, rm_vm_run },
 	{ "set_channel_status", true, set_channel_status_run },
 	{ "set_cpu_freq", true, set_cpu_freq_run },
+	{ "set_query", true, set_query_run },
 	{ "status", false, status_run },
 	{ "verify", false, verify_run },
 	{ "version", false, version_run },
@@ -89,6 +97,18 @@ on_map(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct event_record e;
+
+	(void)what;
+	take_fd(fd);
+	for (; event_next(d->event_published, &e); d->event_published = e.number)
+		control_publish(d->control, "event", event_status(&e));
+}
+
+static void
 on_check(evutil_socket_t fd, short what, void *arg)
 {
 	const struct daemon *d = arg;
@@ -108,14 +128,18 @@ on_stop_signal(evutil_socket_t sig, short what, void *arg)
 	(void)event_base_loopbreak(d->base);
 }
 
-/* On the libvirt thread. A map that nobody took yet is superseded. */
+/* On the libvirt thread. A map that nobody took yet is superseded, but not its event. */
 static void
 map_changed(struct vm_map *map, void *arg)
 {
 	struct daemon *d = arg;
+	struct vm_map *last = __atomic_exchange_n(&d->new_map, NULL, __ATOMIC_ACQ_REL);
 	const uint64_t one = 1;
 
-	vm_map_free(__atomic_exchange_n(&d->new_map, map, __ATOMIC_ACQ_REL));
+	if (last != NULL && last->event_ns != 0)
+		map->event_ns = last->event_ns;
+	vm_map_free(last);
+	__atomic_store_n(&d->new_map, map, __ATOMIC_RELEASE);
 	(void)!write(d->map_fd, &one, sizeof(one));
 }
 
@@ -154,6 +178,7 @@ start_events(struct daemon *d, struct frq_err *err)
 	    watch_fd(d, &d->applier_fd, &d->on_applier, on_applier) == 0 &&
 	    watch_fd(d, &d->poller_fd, &d->on_poller, on_poller) == 0 &&
 	    watch_fd(d, &d->map_fd, &d->on_map, on_map) == 0 &&
+	    watch_fd(d, &d->event_fd, &d->on_event, on_event) == 0 &&
 	    watch_signal(d, SIGTERM, &d->on_term) == 0 &&
 	    watch_signal(d, SIGINT, &d->on_int) == 0 &&
 	    watch_signal(d, SIGHUP, &d->on_hup) == 0 &&
@@ -168,9 +193,11 @@ stop_events(struct daemon *d)
 {
 	struct event *events[] = {
 		d->on_applier, d->on_poller, d->on_map, d->on_term, d->on_int, d->on_hup,
-		d->on_check,
+		d->on_check, d->on_event,
 	};
-	int fds[] = { d->applier_fd, d->poller_fd, d->map_fd };
+	int fds[] = { d->applier_fd, d->poller_fd, d->map_fd, d->event_fd };
+
+	event_notify(-1);
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i] != NULL)
@@ -311,18 +338,42 @@ start_vms(struct daemon *d, struct frq_err *err)
 	return d->vms != NULL ? 0 : -ENOMEM;
 }
 
+static gid_t
+group_number(const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	return group != NULL ? group->gr_gid : (gid_t)-1;
+}
+
 static int
 start_control(struct daemon *d, struct frq_err *err)
 {
-	const struct group *group = getgrnam(d->config.group);
 	const struct control_config c = {
 		.path = d->config.socket,
-		.group = group != NULL ? group->gr_gid : (gid_t)-1,
+		.group = group_number(d->config.group),
+		.admin_group = group_number(d->config.admin_group),
 		.methods = methods,
 		.arg = d,
 	};
+	int ret = control_start(&d->control, d->base, &c, err);
 
-	return control_start(&d->control, d->base, &c, err);
+	if (ret == 0)
+		event_notify(d->event_fd);
+	return ret;
+}
+
+static int
+start_jobs(struct daemon *d, struct frq_err *err)
+{
+	const struct libvirt_jobs_config c = {
+		.base = d->base,
+		.uri = d->config.uri,
+		.affinity = d->config.control_cpus,
+	};
+
+	d->jobs = libvirt_jobs_create(&c, err);
+	return d->jobs != NULL ? 0 : -ENOMEM;
 }
 
 static int
@@ -360,6 +411,7 @@ static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
 	start_applier,
 	start_poller,
 	start_vms,
+	start_jobs,
 	start_control,
 	start_libvirt,
 };
@@ -377,6 +429,7 @@ start(struct daemon *d, struct frq_err *err)
 static void
 stop(struct daemon *d)
 {
+	libvirt_jobs_free(d->jobs);
 	if (d->watch != NULL)
 		libvirt_watch_stop(d->watch);
 	if (d->control != NULL)
@@ -415,14 +468,20 @@ main(int argc, char **argv)
 {
 	static struct daemon d = {
 		.power = &power_librte,
-		.state_fd = -1, .applier_fd = -1, .poller_fd = -1, .map_fd = -1,
+		.state_fd = -1, .applier_fd = -1, .poller_fd = -1, .map_fd = -1, .event_fd = -1,
 	};
 	struct frq_err err = { .text = "" };
 	int ret;
 
+	d.argc = argc;
+	d.argv = argv;
 	ret = config_load(&d.config, argc, argv);
 	if (ret != 0)
 		return ret < 0 ? 2 : EXIT_SUCCESS;
+	if (!config_read(&d.config_given, argc, argv, &err)) {
+		fprintf(stderr, "freqringd: %s\n", err.text);
+		return 2;
+	}
 	if (d.config.restore)
 		return restore(&d.config);
 	(void)clock_gettime(CLOCK_MONOTONIC, &d.started);

@@ -101,10 +101,10 @@ note_failure(struct domains *ds, unsigned int number, int error, const struct fr
 	set_problem(p, reason);
 	p->told = may_tell(p);
 	if (p->told && reason == FRQ_REASON_OFFLINE)
-		event_raise(EVENT_OFFLINE, "CPU %u went offline: what was asked for it waits until it is back",
+		event_raise(EVENT_OFFLINE, NULL, "CPU %u went offline: what was asked for it waits until it is back",
 			number);
 	else if (p->told)
-		event_raise(EVENT_REFUSED, "%s", err->text);
+		event_raise(EVENT_REFUSED, NULL, "%s", err->text);
 }
 
 static void
@@ -113,11 +113,11 @@ end_trouble(struct policy *p, unsigned int number)
 	p->tries = 0;
 	p->retry_ns = 0;
 	if (p->problem == FRQ_REASON_OFFLINE && p->told)
-		event_raise(EVENT_ONLINE, "CPU %u is back", number);
+		event_raise(EVENT_ONLINE, NULL, "CPU %u is back", number);
 	else if ((p->problem == FRQ_REASON_FAILED || p->problem == FRQ_REASON_NO_CPUFREQ) && p->told)
-		event_raise(EVENT_REFUSED_OVER, "CPU %u does again what it is told", number);
+		event_raise(EVENT_REFUSED_OVER, NULL, "CPU %u does again what it is told", number);
 	else if (p->problem == FRQ_REASON_FOREIGN)
-		event_raise(EVENT_DRIFT_OVER, "CPU %u is ours again", number);
+		event_raise(EVENT_DRIFT_OVER, NULL, "CPU %u is ours again", number);
 	set_problem(p, FRQ_REASON_OK);
 }
 
@@ -144,10 +144,10 @@ note_drift(struct domains *ds, unsigned int number, const struct power_look *l)
 	counter_add(&p->drifts, 1);
 	counter_add(&ds->drifts, 1);
 	if (governor)
-		event_raise(EVENT_DRIFT, "CPU %u: somebody chose the governor %s; %s", number, l->governor,
+		event_raise(EVENT_DRIFT, NULL, "CPU %u: somebody chose the governor %s; %s", number, l->governor,
 			ds->c.yield ? "left to them until it is ours again" : "taken back");
 	else
-		event_raise(EVENT_DRIFT, "CPU %u: somebody set %u kHz; %s", number, l->khz,
+		event_raise(EVENT_DRIFT, NULL, "CPU %u: somebody set %u kHz; %s", number, l->khz,
 			ds->c.yield ? "left to them until something else is asked" : "set again");
 	if (!ds->c.yield)
 		return false;

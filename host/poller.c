@@ -233,7 +233,7 @@ may_drain(struct channel *ch, bool there)
 	 */
 	if (__atomic_load_n(&ch->table, __ATOMIC_ACQUIRE) == NULL)
 		return false;
-	if (ch->vm->rate_limit != 0 && ch->vm->tokens <= 0) {
+	if (counter_get(&ch->vm->rate_limit) != 0 && ch->vm->tokens <= 0) {
 		counter_add(&ch->vm->throttled, there);
 		return false;
 	}
@@ -504,9 +504,9 @@ every_millisecond(struct poller *p, unsigned int ms)
 
 	for (unsigned int i = 0; i < p->nb_vms; i++) {
 		struct vm *vm = p->vm[i];
-		int64_t burst = (int64_t)(vm->rate_limit * BURST_MS) + DRAIN_MAX * 1000;
+		int64_t burst = (int64_t)(counter_get(&vm->rate_limit) * BURST_MS) + DRAIN_MAX * 1000;
 
-		vm->tokens += (int64_t)(vm->rate_limit * ms);
+		vm->tokens += (int64_t)(counter_get(&vm->rate_limit) * ms);
 		if (vm->tokens > burst)
 			vm->tokens = burst;
 		if (alive)
@@ -613,7 +613,7 @@ void
 poller_prepare(struct vm *vm)
 {
 	memset(vm->muted, 0, sizeof(vm->muted));
-	vm->tokens = (int64_t)(vm->rate_limit * BURST_MS);
+	vm->tokens = (int64_t)(counter_get(&vm->rate_limit) * BURST_MS);
 	for (unsigned int i = 0; i < vm->nb_channels; i++) {
 		struct channel *ch = &vm->ch[i];
 		struct wish_slot *slot = &vm->file.slot[i];

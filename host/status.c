@@ -9,13 +9,22 @@
 #include "events.h"
 #include "status.h"
 
+/* It quotes what others wrote, which need not be UTF-8. */
+static json_t *
+text_json(const char *text)
+{
+	json_t *s = json_string(text);
+
+	return s != NULL ? s : json_string("(not UTF-8)");
+}
+
 static json_t *
 libvirt_status(const struct daemon *d)
 {
 	struct libvirt_watch_stats st;
 
 	libvirt_watch_get_stats(d->watch, &st);
-	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 		"uri", d->config.uri,
 		"connected", (int)st.connected,
 		"events", (json_int_t)st.events,
@@ -23,7 +32,9 @@ libvirt_status(const struct daemon *d)
 		"maps_changed", (json_int_t)st.maps_changed,
 		"connects", (json_int_t)st.connects,
 		"disconnects", (json_int_t)st.disconnects,
-		"errors", (json_int_t)st.errors);
+		"errors", (json_int_t)st.errors,
+		"last_error", text_json(st.last_error),
+		"map_latency_us", vms_latency(d->vms));
 }
 
 static json_t *
@@ -219,7 +230,8 @@ cpu_status(const struct daemon *d, unsigned int number)
 		"backend", d->power->name,
 		"khz", (json_int_t)d->power->get(st.policy),
 		"votes", vms_votes(d->vms, number));
-	if (json_object_update_new(cpu, hardware_status(&st, &l)) == 0 &&
+	if (json_object_update_new(cpu, vms_manual(d->vms, number)) == 0 &&
+	    json_object_update_new(cpu, hardware_status(&st, &l)) == 0 &&
 	    json_object_update_new(cpu, decision_status(d, &st, &l)) == 0 &&
 	    json_object_update_new(cpu, counters_status(&st)) == 0)
 		return cpu;
@@ -284,17 +296,31 @@ format_time(int64_t ms, char text[32])
 	(void)snprintf(text + n, 32 - n, ".%03dZ", (int)(ms % 1000));
 }
 
-static json_t *
+json_t *
 event_status(const struct event_record *e)
 {
-	/* It quotes what others wrote, which need not be UTF-8. */
-	json_t *text = json_string(e->text);
 	char time[32];
 
 	format_time(e->time_ms, time);
-	return json_pack("{s:I, s:s, s:s, s:o}", "number", (json_int_t)e->number,
+	return json_pack("{s:I, s:s, s:s, s:o, s:o}", "number", (json_int_t)e->number,
 		"time", time, "kind", event_kind_name(e->kind),
-		"text", text != NULL ? text : json_string("(not UTF-8)"));
+		"vm", e->vm[0] != '\0' ? text_json(e->vm) : json_null(),
+		"text", text_json(e->text));
+}
+
+json_t *
+event_subscribe_run(struct rpc_call *call)
+{
+	control_subscribe(call);
+	return json_pack("{s:I}", "last", (json_int_t)event_last());
+}
+
+json_t *
+list_run(struct rpc_call *call)
+{
+	const struct daemon *d = call->arg;
+
+	return vms_list(d->vms);
 }
 
 json_t *

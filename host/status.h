@@ -5,6 +5,7 @@
 
 #include "control.h"
 #include "domain.h"
+#include "events.h"
 
 /* rpc_call.arg is the daemon (daemon.h). */
 json_t *status_run(struct rpc_call *call);
@@ -12,6 +13,15 @@ json_t *version_run(struct rpc_call *call);
 
 /** {"since": N}: what happened after event N, or all that is kept. */
 json_t *events_run(struct rpc_call *call);
+
+/** No parameters: each event from now on is a notification "event" to this client. */
+json_t *event_subscribe_run(struct rpc_call *call);
+
+/** An event as all of these have it. */
+json_t *event_status(const struct event_record *e);
+
+/** No parameters: every domain that libvirt knows. */
+json_t *list_run(struct rpc_call *call);
 
 /** "free", "ours", "foreign governor", ... */
 const char *cpu_control_name(enum cpu_control control);

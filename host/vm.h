@@ -81,13 +81,15 @@ struct vm {
 	/* control; constant while the VM is served */
 	uint8_t uuid[16];
 	char uuid_text[37];
+	char name[256];			/* libvirt renames none that runs */
 	struct frq_region region;
 	struct wish_file file;
 	struct frq_life life;
 	unsigned int nb_channels;
-	uint64_t rate_limit;		/* requests a second, 0: none */
 	struct frq_region_info info;
 	char shmem_path[512];
+	/* control stores, poller loads */
+	uint64_t rate_limit;		/* requests a second, 0: none */
 	/* control; once it is not served any more */
 	struct vm *next_retired;
 	uint64_t retired_in;		/* generation of the first map without it */

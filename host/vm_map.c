@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vm_map.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,37 @@ vm_map_free(struct vm_map *m)
 		free(m->vm[i]);
 	free(m->vm);
 	free(m);
+}
+
+static size_t
+vm_size(const struct vm_map_vm *vm)
+{
+	return offsetof(struct vm_map_vm, vcpu) + vm->nb_vcpus * sizeof(vm->vcpu[0]);
+}
+
+struct vm_map_vm *
+vm_map_vm_copy(const struct vm_map_vm *vm)
+{
+	struct vm_map_vm *copy = malloc(vm_size(vm));
+
+	if (copy != NULL)
+		memcpy(copy, vm, vm_size(vm));
+	return copy;
+}
+
+void
+vm_map_vm_expand(struct vm_map_vm *full, const struct vm_map_vm *vm)
+{
+	memset(full, 0, sizeof(*full));
+	memcpy(full, vm, vm_size(vm));
+}
+
+const struct vm_map_vcpu *
+vm_map_vcpu(const struct vm_map_vm *vm, unsigned int number)
+{
+	static const struct vm_map_vcpu none;
+
+	return number < vm->nb_vcpus ? &vm->vcpu[number] : &none;
 }
 
 struct vm_map *
@@ -28,11 +60,10 @@ vm_map_copy(const struct vm_map *m)
 	if (copy->vm == NULL)
 		goto fail;
 	for (unsigned int i = 0; i < m->nb_vms; i++) {
-		struct vm_map_vm *vm = malloc(sizeof(*vm));
+		struct vm_map_vm *vm = vm_map_vm_copy(m->vm[i]);
 
 		if (vm == NULL)
 			goto fail;
-		*vm = *m->vm[i];
 		copy->vm[copy->nb_vms++] = vm;
 	}
 	return copy;
@@ -45,7 +76,8 @@ static bool
 vcpu_equal(const struct vm_map_vcpu *a, const struct vm_map_vcpu *b)
 {
 	return a->present == b->present && a->pinned == b->pinned &&
-		cpuset_equal(&a->pcpus, &b->pcpus);
+		cpuset_equal(&a->pcpus, &b->pcpus) &&
+		cpuset_equal(&a->libvirt_pcpus, &b->libvirt_pcpus);
 }
 
 /* Field by field: padding and what follows a string's end are no contents. */

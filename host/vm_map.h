@@ -26,7 +26,8 @@ enum vm_run_state {
 struct vm_map_vcpu {
 	bool present;		/* plugged in now */
 	bool pinned;		/* there is an online CPU where it may not run */
-	struct cpuset pcpus;	/* where it may run, as libvirt says */
+	struct cpuset pcpus;	/* where it may run, as its thread's affinity says */
+	struct cpuset libvirt_pcpus;	/* the same as libvirt says */
 };
 
 struct vm_map_vm {
@@ -40,12 +41,14 @@ struct vm_map_vm {
 	bool shmem_usable;		/* ivshmem-plain of the right size */
 	char shmem_problem[128];	/* why not usable; "": usable */
 	unsigned int nb_vcpus;		/* highest possible + 1, capped */
-	struct vm_map_vcpu vcpu[FRQ_MAX_CHANNELS];
+	struct vm_map_vcpu vcpu[FRQ_MAX_CHANNELS];	/* in a map only nb_vcpus are there */
 };
 
+/* Every domain that libvirt knows. */
 struct vm_map {
 	bool connected;		/* false: libvirt is away, the last map stays in force */
 	uint64_t generation;
+	uint64_t event_ns;	/* CLOCK_MONOTONIC of the event it follows, 0: of none */
 	unsigned int nb_vms;
 	struct vm_map_vm **vm;	/* sorted by UUID */
 };
@@ -55,7 +58,16 @@ void vm_map_free(struct vm_map *m);
 /** A map of its own with the same contents, or NULL. */
 struct vm_map *vm_map_copy(const struct vm_map *m);
 
-/** Whether both say the same; the generation is not compared. */
+/** A VM of its own, as long as its vCPUs need; free(). NULL: no memory. */
+struct vm_map_vm *vm_map_vm_copy(const struct vm_map_vm *vm);
+
+/** The whole of `vm`, which may be as long as its vCPUs need, into a full-sized one. */
+void vm_map_vm_expand(struct vm_map_vm *full, const struct vm_map_vm *vm);
+
+/** A vCPU of a VM in a map; one that is not present where the VM has none. */
+const struct vm_map_vcpu *vm_map_vcpu(const struct vm_map_vm *vm, unsigned int number);
+
+/** Whether both say the same; generation and event are not compared. */
 bool vm_map_equal(const struct vm_map *a, const struct vm_map *b);
 
 /** The VM with that UUID, or NULL. */

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "log.h"
 #include "qemu_process.h"
 #include "sigbus.h"
@@ -130,6 +132,7 @@ make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
 	vm->region = FRQ_REGION_NONE;
 	memcpy(vm->uuid, m->uuid, sizeof(vm->uuid));
 	(void)snprintf(vm->uuid_text, sizeof(vm->uuid_text), "%s", m->uuid_text);
+	(void)snprintf(vm->name, sizeof(vm->name), "%s", m->name);
 	vm->nb_channels = m->nb_vcpus < FRQ_MAX_CHANNELS ? m->nb_vcpus : FRQ_MAX_CHANNELS;
 	vm->rate_limit = v->c.config->rate_limit;
 	vm->info.nb_channels = vm->nb_channels;
@@ -222,7 +225,7 @@ drop(struct vms *v, struct entry *e, bool gone)
 	vm->retired_in = v->generation + 1;
 	vm->next_retired = v->retired;
 	v->retired = vm;
-	FRQ_LOG(INFO, "VM %s: not served any more", e->name);
+	event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
 }
 
 /*
@@ -241,8 +244,9 @@ say_problem(struct entry *e, const char *problem)
 	if (strcmp(e->problem, problem) == 0)
 		return;
 	(void)snprintf(e->problem, sizeof(e->problem), "%s", problem);
-	if (problem[0] != '\0')
-		FRQ_LOG(WARNING, "VM %s is not served: %s", e->name, problem);
+	/* Most VMs of a host may have nothing to do with us. */
+	if (problem[0] != '\0' && (e->shmem[0] != '\0' || e->added))
+		event_raise(EVENT_NOT_SERVED, e->name, "VM %s is not served: %s", e->name, problem);
 }
 
 /* Before QEMU does: it would make the file readable by everybody. */
@@ -273,7 +277,11 @@ static void
 judge(const struct entry *e, const struct vm_map_vm *m, char *problem, size_t size)
 {
 	problem[0] = '\0';
-	if (!e->allowed)
+	if (m->shmem[0] == '\0')
+		(void)snprintf(problem, size, "it has no device of ours: freqring attach %s", m->name);
+	else if (e->removed)
+		(void)snprintf(problem, size, "an operator removed it (freqring add_vm %s)", m->name);
+	else if (!e->allowed)
 		(void)snprintf(problem, size, "not in the configured list ([vms] allow)");
 	else if (!m->shmem_usable)
 		(void)snprintf(problem, size, "%s", m->shmem_problem);
@@ -306,8 +314,8 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 	e->ours = true;
 	e->qemu_pid = m->qemu_pid;
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
-	FRQ_LOG(INFO, "VM %s: served, %u vCPUs, %s, epoch %u", e->name, vm->nb_channels,
-		vm->shmem_path, vm->life.epoch);
+	event_raise(EVENT_SERVED, e->name, "VM %s: served, %u vCPUs, %s, epoch %u", e->name,
+		vm->nb_channels, vm->shmem_path, vm->life.epoch);
 }
 
 static bool
@@ -316,8 +324,8 @@ is_other_machine(const struct entry *e, const struct vm_map_vm *m)
 	return strcmp(e->shmem, m->shmem) != 0 || e->qemu_pid != m->qemu_pid;
 }
 
-static void
-follow_vm(struct vms *v, const struct vm_map_vm *m)
+void
+vms_follow_vm(struct vms *v, const struct vm_map_vm *m)
 {
 	struct entry *e = find_entry(v, m->uuid);
 	char problem[512];
@@ -328,7 +336,8 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 		return;
 	e->state = m->state;
 	(void)snprintf(e->name, sizeof(e->name), "%s", m->name);
-	e->allowed = config_allows(v->c.config, m->name, m->uuid_text);
+	e->allowed = !e->removed &&
+		(e->added || config_allows(v->c.config, m->name, m->uuid_text));
 	judge(e, m, problem, sizeof(problem));
 	if (e->vm != NULL && (!is_active(m) || problem[0] != '\0' || is_other_machine(e, m)))
 		drop(v, e, !is_active(m) || is_other_machine(e, m));
@@ -339,7 +348,7 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
 	if (problem[0] != '\0')
 		say_problem(e, problem);
-	else if (m->state == VM_RUNNING)
+	else if (m->state == VM_RUNNING && v->connected)
 		admit(v, e, m);
 	else if (!is_active(m))
 		make_ahead(v, e);
@@ -356,7 +365,7 @@ forget(struct vms *v, unsigned int i)
 	drop(v, e, true);
 	for (unsigned int j = 0; j < v->nb_entries; j++)
 		named |= j != i && strcmp(v->entry[j]->shmem, e->shmem) == 0;
-	if (!named && e->ours &&
+	if (!named && e->ours && e->shmem[0] != '\0' &&
 	    (size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir, e->shmem) <
 	    sizeof(path) && unlink(path) == 0)
 		FRQ_LOG(INFO, "VM %s is gone: removed %s", e->name, path);
@@ -374,23 +383,19 @@ static enum frq_reason
 place_vcpu(const struct cpuset *managed, const struct vm_map_vm *m, unsigned int n,
 	struct cpuset *cpus)
 {
+	const struct vm_map_vcpu *vcpu = vm_map_vcpu(m, n);
+
 	if (m->state != VM_RUNNING)
 		return FRQ_REASON_PAUSED;
-	if (!m->vcpu[n].present)
+	if (!vcpu->present)
 		return FRQ_REASON_NO_VCPU;
-	if (!m->vcpu[n].pinned || (cpuset_count(managed) > 1 &&
-	    cpuset_subset(managed, &m->vcpu[n].pcpus)))
+	if (!vcpu->pinned || (cpuset_count(managed) > 1 &&
+	    cpuset_subset(managed, &vcpu->pcpus)))
 		return FRQ_REASON_UNPINNED;
-	if (!cpuset_subset(&m->vcpu[n].pcpus, managed))
+	if (!cpuset_subset(&vcpu->pcpus, managed))
 		return FRQ_REASON_NOT_MANAGED;
-	*cpus = m->vcpu[n].pcpus;
+	*cpus = vcpu->pcpus;
 	return FRQ_REASON_OK;
-}
-
-static bool
-is_disabled(const struct entry *e, unsigned int n)
-{
-	return (e->disabled[n / 64] >> n % 64 & 1) != 0;
 }
 
 static struct applier_map_vm *
@@ -405,14 +410,14 @@ place_vm(const struct vms *v, const struct entry *e, const struct vm_map_vm *m)
 	for (unsigned int n = 0; n < e->vm->nb_channels; n++) {
 		am->vcpu[n].standing = place_vcpu(&v->c.config->managed_cpus, m, n,
 			&am->vcpu[n].cpus);
-		if (am->vcpu[n].standing == FRQ_REASON_OK && is_disabled(e, n))
+		if (am->vcpu[n].standing == FRQ_REASON_OK && vms_is_disabled(e, n))
 			am->vcpu[n].standing = FRQ_REASON_DISABLED;
 	}
 	return am;
 }
 
-static void
-hand_over_map(struct vms *v)
+void
+vms_hand_over_map(struct vms *v)
 {
 	struct applier_map *am = calloc(1, sizeof(*am));
 
@@ -441,13 +446,19 @@ hand_over_map(struct vms *v)
 void
 vms_follow(struct vms *v, struct vm_map *map)
 {
+	/* While libvirt is away the last map stays in force, and no VM is admitted. */
+	v->connected = map->connected;
 	if (!map->connected) {
-		FRQ_LOG(WARNING, "libvirt is away: the last map stays in force, no VM is admitted");
 		vm_map_free(map);
 		return;
 	}
+	vms_tell_news(v, v->map, map);
 	vm_map_free(v->map);
 	v->map = map;
+	if (map->event_ns != 0 && v->event_ns == 0) {
+		v->event_ns = map->event_ns;
+		v->event_generation = v->generation + 1;
+	}
 	/* First who goes, so that an object is free for whoever comes. */
 	for (unsigned int i = 0; i < v->nb_entries;) {
 		if (vm_map_find(map, v->entry[i]->uuid) == NULL)
@@ -456,8 +467,17 @@ vms_follow(struct vms *v, struct vm_map *map)
 			i++;
 	}
 	for (unsigned int i = 0; i < map->nb_vms; i++)
-		follow_vm(v, map->vm[i]);
-	hand_over_map(v);
+		vms_follow_vm(v, map->vm[i]);
+	vms_hand_over_map(v);
+}
+
+static uint64_t
+monotonic_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 void
@@ -465,6 +485,11 @@ vms_applier_done(struct vms *v)
 {
 	uint64_t generation = applier_generation(v->c.applier);
 	struct vm **at = &v->retired;
+
+	if (v->event_ns != 0 && generation >= v->event_generation) {
+		latency_add(&v->latency, monotonic_ns() - v->event_ns);
+		v->event_ns = 0;
+	}
 
 	while (*at != NULL) {
 		struct vm *vm = *at;
@@ -512,63 +537,9 @@ vms_quarantined(struct vms *v)
 			(void)snprintf(e->problem, sizeof(e->problem),
 				"%u vCPUs quarantined for breaking the protocol; restart the VM", nb);
 		}
-		FRQ_LOG(WARNING, "VM %s: %s", e->name, e->problem);
+		event_raise(EVENT_QUARANTINED, e->name, "VM %s: %s", e->name, e->problem);
 	}
-	hand_over_map(v);
-}
-
-/* ---- the operator's word ------------------------------------------------- */
-
-int
-vms_set_cpu(struct vms *v, unsigned int cpu, uint8_t op, uint32_t khz, struct frq_err *err)
-{
-	struct domain_cpu_stats st;
-	enum frq_reason reason;
-	struct wish w;
-
-	if (!cpuset_has(&v->c.config->managed_cpus, cpu)) {
-		frq_err_set(err, "CPU %u is not managed (managed_cpus)", cpu);
-		return -EINVAL;
-	}
-	applier_get_cpu(v->c.applier, cpu, &st);
-	w = v->manual[cpu];
-	/* Where nobody voted yet its table is not known, and zero: anything goes. */
-	reason = wish_fold(&w, op, khz, &st.info.table);
-	if (reason == FRQ_REASON_NO_CPUFREQ) {
-		frq_err_set(err, "CPU %u: its frequencies are not known before it is set once: min, max or MHz", cpu);
-		return -EINVAL;
-	}
-	if (reason != FRQ_REASON_OK) {
-		frq_err_set(err, "CPU %u: %" PRIu32 " kHz is not within %" PRIu32 " to %" PRIu32, cpu, khz,
-			st.info.table.nb != 0 ? st.info.table.khz[st.info.table.nb - 1] : 1,
-			st.info.table.nb != 0 ? st.info.table.khz[0] : FRQ_ARG_MAX);
-		return -EINVAL;
-	}
-	v->manual[cpu] = w;
-	hand_over_map(v);
-	return 0;
-}
-
-int
-vms_enable_channel(struct vms *v, const char *name, unsigned int vcpu, bool enabled,
-	struct frq_err *err)
-{
-	for (unsigned int i = 0; i < v->nb_entries; i++) {
-		struct entry *e = v->entry[i];
-		uint64_t bit = vcpu == FRQ_ALL_VCPUS ? UINT64_MAX : UINT64_C(1) << vcpu % 64;
-
-		if (strcmp(e->name, name) != 0)
-			continue;
-		for (unsigned int w = 0; w < FRQ_MAX_CHANNELS / 64; w++) {
-			if (vcpu != FRQ_ALL_VCPUS && vcpu / 64 != w)
-				continue;
-			e->disabled[w] = enabled ? e->disabled[w] & ~bit : e->disabled[w] | bit;
-		}
-		hand_over_map(v);
-		return 0;
-	}
-	frq_err_set(err, "no VM %.64s with a device of ours is known", name);
-	return -ENOENT;
+	vms_hand_over_map(v);
 }
 
 /* ---- made and freed ------------------------------------------------------ */

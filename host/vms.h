@@ -36,26 +36,48 @@ void vms_follow(struct vms *v, struct vm_map *map);
 /* ---- the operator's word; it ends with the daemon ------------------------- */
 
 /**
- * Fold a request of the operator's into the manual setting of a managed CPU:
- * it decides the CPU's domain, whatever VMs ask for, until it is released.
+ * Fold a request of the operator's into the manual setting of managed CPUs:
+ * it decides their domains, whatever VMs ask for, until it is released. Where
+ * one of them cannot be set so, none is.
  *
- * @param op  FRQ_OP_UP, _DOWN, _MIN, _MAX, _SET or _RELEASE
+ * @param op  FRQ_OP_UP, _DOWN, _MIN, _MAX, _SET, _RELEASE, or as librte_power has
+ *	them: _TURBO_ON, which also goes to the maximum, and _TURBO_OFF, which ends
+ *	below the turbo state and otherwise stays where the CPU is
  * @param khz  of _SET, otherwise 0
  * @return 0, or -EINVAL with *err
  */
-int vms_set_cpu(struct vms *v, unsigned int cpu, uint8_t op, uint32_t khz, struct frq_err *err);
-
-/**
- * Withdraw the vote of a vCPU, or of all, or give it back.
- *
- * @param name  of a VM that is known
- * @param vcpu  its number, or FRQ_ALL_VCPUS
- * @return 0, or -ENOENT with *err
- */
-int vms_enable_channel(struct vms *v, const char *name, unsigned int vcpu, bool enabled,
+int vms_set_cpus(struct vms *v, const struct cpuset *cpus, uint8_t op, uint32_t khz,
 	struct frq_err *err);
 
-#define FRQ_ALL_VCPUS UINT_MAX
+/** The CPUs that an operator has set. */
+void vms_manual_cpus(const struct vms *v, struct cpuset *cpus);
+
+/**
+ * Withdraw the votes of vCPUs, or give them back: all of them or none.
+ *
+ * @param name  or UUID of a VM that is known
+ * @param vcpus  their numbers; NULL: all
+ * @return how many changed, or -ENOENT or -EINVAL with *err
+ */
+int vms_enable_channels(struct vms *v, const char *name, const struct cpuset *vcpus, bool enabled,
+	struct frq_err *err);
+
+/** How many of those vCPUs have a channel that is in service. Likewise. */
+int vms_count_channels(const struct vms *v, const char *name, const struct cpuset *vcpus,
+	struct frq_err *err);
+
+/**
+ * Serve a VM although the configuration does not allow it, or do not although
+ * it does. @return 0, or -ENOENT with *err
+ */
+int vms_add(struct vms *v, const char *name, struct frq_err *err);
+int vms_remove(struct vms *v, const char *name, struct frq_err *err);
+
+/** Let a VM ask for frequencies over virtio-serial. @return 0, or -ENOENT with *err */
+int vms_set_query(struct vms *v, const char *name, bool enabled, struct frq_err *err);
+
+/** The configuration has changed in what a reload may change. */
+void vms_reconfigure(struct vms *v);
 
 /** The applier has a new map in force: free what is not used any more. */
 void vms_applier_done(struct vms *v);
@@ -69,12 +91,25 @@ void vms_quarantined(struct vms *v);
  */
 void vms_free(struct vms *v);
 
+/** What libvirt says of a VM, by name or UUID; or NULL and *err. Until the next map. */
+const struct vm_map_vm *vms_domain(const struct vms *v, const char *name, struct frq_err *err);
+
+/** All that libvirt knows, a line each, and whether it can be asked now. */
+json_t *vms_list(const struct vms *v);
+/** One VM, for those who ask for one. NULL: there is none, *err says so. */
+json_t *vms_one(const struct vms *v, const char *name, struct frq_err *err);
+/** An operator's setting of a CPU: {"manual_wish", "manual_khz", "manual_turbo"}. */
+json_t *vms_manual(const struct vms *v, unsigned int cpu);
+/** From an event of libvirt to the map in force: {"p50", "p99", "max", "samples"}. */
+json_t *vms_latency(const struct vms *v);
 /** {"vms": [...], "refusals": {...}} for status (docs of the schema: freqring(1)). */
 json_t *vms_status(const struct vms *v);
 /** The votes on a CPU, for status. */
 json_t *vms_votes(const struct vms *v, unsigned int cpu);
 /** The name of a VM that is served; NULL: it is not any more. */
 const char *vms_name(const struct vms *v, const struct vm *vm);
+/** As status spells it: "running", ... */
+const char *vms_run_state_name(enum vm_run_state state);
 /** A reason as status spells it: "ok", "unpinned", ... */
 const char *vms_reason_name(enum frq_reason reason);
 

@@ -63,16 +63,17 @@ mapping_name(struct wish w)
 }
 
 static json_t *
-channel_status(const struct channel *ch, const struct vm_map_vm *m)
+channel_status(const struct channel *ch, const struct vm_map_vm *m, bool disabled)
 {
 	struct wish w = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
 	struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
 	char pcpus[256] = "";
 
 	if (m != NULL)
-		(void)cpuset_format(&m->vcpu[ch->number].pcpus, pcpus, sizeof(pcpus));
-	return json_pack("{s:i, s:b, s:s, s:s, s:s, s:I, s:s, s:i, s:i, s:b, s:I, s:I, s:b}",
+		(void)cpuset_format(&vm_map_vcpu(m, ch->number)->pcpus, pcpus, sizeof(pcpus));
+	return json_pack("{s:i, s:b, s:b, s:s, s:s, s:s, s:I, s:s, s:i, s:i, s:b, s:I, s:I, s:b}",
 		"vcpu", (int)ch->number,
+		"disabled", disabled,
 		"attached", (int)w.attached,
 		"mapping", mapping_name(w),
 		"pcpus", pcpus,
@@ -88,25 +89,50 @@ channel_status(const struct channel *ch, const struct vm_map_vm *m)
 }
 
 static json_t *
+vcpus_status(const struct vm_map_vm *m)
+{
+	json_t *vcpus = json_array();
+
+	for (unsigned int n = 0; m != NULL && n < m->nb_vcpus; n++) {
+		char pcpus[256], libvirt_pcpus[256];
+
+		(void)cpuset_format(&m->vcpu[n].pcpus, pcpus, sizeof(pcpus));
+		(void)cpuset_format(&m->vcpu[n].libvirt_pcpus, libvirt_pcpus, sizeof(libvirt_pcpus));
+		(void)json_array_append_new(vcpus, json_pack("{s:i, s:b, s:s, s:s}", "vcpu", (int)n,
+			"present", (int)m->vcpu[n].present, "pcpus", pcpus,
+			"libvirt_pcpus", libvirt_pcpus));
+	}
+	return vcpus;
+}
+
+static uint64_t
+count_requests(const struct vm *vm)
+{
+	uint64_t requests = 0;
+
+	for (unsigned int n = 0; vm != NULL && n < vm->nb_channels; n++)
+		requests += counter_get(&vm->ch[n].slot->requests);
+	return requests;
+}
+
+static json_t *
 vm_status(const struct vms *v, const struct entry *e)
 {
 	const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
 	const struct vm *vm = e->vm;
 	json_t *channels = json_array(), *refusals = json_object();
-	uint64_t requests = 0;
-	char uuid[37] = "";
 
-	if (m != NULL)
-		memcpy(uuid, m->uuid_text, sizeof(uuid));
-	for (unsigned int n = 0; vm != NULL && n < vm->nb_channels; n++) {
-		(void)json_array_append_new(channels, channel_status(&vm->ch[n], m));
-		requests += counter_get(&vm->ch[n].slot->requests);
-	}
+	for (unsigned int n = 0; vm != NULL && n < vm->nb_channels; n++)
+		(void)json_array_append_new(channels, channel_status(&vm->ch[n], m,
+			vms_is_disabled(e, n)));
 	if (vm != NULL)
 		add_refusals(refusals, vm);
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:b, s:s, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 		"name", e->name,
-		"uuid", uuid,
+		"uuid", m != NULL ? m->uuid_text : "",
+		"nb_vcpus", m != NULL ? (int)m->nb_vcpus : 0,
+		"added", (int)e->added,
+		"query", (int)e->query,
 		"state", state_name[e->state],
 		"shmem", e->shmem,
 		"admitted", vm != NULL,
@@ -114,12 +140,20 @@ vm_status(const struct vms *v, const struct entry *e)
 		"epoch", vm != NULL ? (int)vm->life.epoch : 0,
 		"incarnation", vm != NULL ? (int)vm->life.incarnation : 0,
 		"quarantined", vm != NULL && __atomic_load_n(&vm->quarantined, __ATOMIC_RELAXED),
-		"requests", (json_int_t)requests,
+		"requests", (json_int_t)count_requests(vm),
 		"throttled", (json_int_t)(vm != NULL ? counter_get(&vm->throttled) : 0),
 		"empty_doorbells", (json_int_t)(vm != NULL ? counter_get(&vm->empty_doorbells) : 0),
 		"reattached", (json_int_t)(vm != NULL ? counter_get(&vm->reattached) : 0),
 		"refusals", refusals,
-		"channels", channels);
+		"channels", channels,
+		"vcpus", vcpus_status(m));
+}
+
+/* Of VMs that have nothing to do with us only vms_list tells. */
+static bool
+is_shown(const struct entry *e)
+{
+	return e->shmem[0] != '\0' || e->added;
 }
 
 json_t *
@@ -128,7 +162,8 @@ vms_status(const struct vms *v)
 	json_t *vms = json_array(), *refusals = json_object();
 
 	for (unsigned int i = 0; i < v->nb_entries; i++) {
-		(void)json_array_append_new(vms, vm_status(v, v->entry[i]));
+		if (is_shown(v->entry[i]))
+			(void)json_array_append_new(vms, vm_status(v, v->entry[i]));
 		if (v->entry[i]->vm != NULL)
 			add_refusals(refusals, v->entry[i]->vm);
 	}
@@ -153,7 +188,7 @@ vms_votes(const struct vms *v, unsigned int cpu)
 
 			/* Without standing it votes on no CPU, wherever it is pinned. */
 			if (applied.wish == FRQ_WISH_NONE || now.nb_pcpus == 0 ||
-			    !cpuset_has(&m->vcpu[n].pcpus, cpu))
+			    !cpuset_has(&vm_map_vcpu(m, n)->pcpus, cpu))
 				continue;
 			(void)json_array_append_new(votes, json_pack("{s:s, s:i, s:s, s:I}",
 				"vm", e->name, "vcpu", (int)n, "wish", wish_name[applied.wish],
@@ -161,6 +196,60 @@ vms_votes(const struct vms *v, unsigned int cpu)
 		}
 	}
 	return votes;
+}
+
+json_t *
+vms_one(const struct vms *v, const char *name, struct frq_err *err)
+{
+	const struct entry *e = vms_find(v, name, err);
+
+	return e != NULL ? vm_status(v, e) : NULL;
+}
+
+json_t *
+vms_list(const struct vms *v)
+{
+	json_t *vms = json_array();
+
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		const struct entry *e = v->entry[i];
+		const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
+
+		if (m == NULL)
+			continue;
+		(void)json_array_append_new(vms, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:I, s:s}",
+			"name", e->name, "uuid", m->uuid_text, "state", state_name[e->state],
+			"shmem", m->shmem, "served", e->vm != NULL, "allowed", (int)e->allowed,
+			"added", (int)e->added, "nb_vcpus", (int)m->nb_vcpus,
+			"requests", (json_int_t)count_requests(e->vm), "problem", e->problem));
+	}
+	return json_pack("{s:b, s:o}", "connected", (int)v->connected, "vms", vms);
+}
+
+json_t *
+vms_manual(const struct vms *v, unsigned int cpu)
+{
+	struct wish w = v->manual[cpu];
+
+	return json_pack("{s:s, s:I, s:b}", "manual_wish", wish_name[w.kind],
+		"manual_khz", (json_int_t)(w.kind == FRQ_WISH_KHZ ? w.khz : 0),
+		"manual_turbo", (int)!w.turbo_off);
+}
+
+json_t *
+vms_latency(const struct vms *v)
+{
+	struct latency_figures f;
+
+	latency_get(&v->latency, &f);
+	return json_pack("{s:I, s:I, s:I, s:I}", "p50", (json_int_t)f.p50_us, "p99",
+		(json_int_t)f.p99_us, "max", (json_int_t)f.max_us, "samples", (json_int_t)f.samples);
+}
+
+const char *
+vms_run_state_name(enum vm_run_state state)
+{
+	return state_name[state];
 }
 
 const char *

@@ -45,8 +45,8 @@ raise_events(void)
 {
 	(void)rte_log_set_level(frq_logtype, RTE_LOG_ERR);
 	for (unsigned int i = 1; i < NB_EVENTS; i++)
-		event_raise(EVENT_DRIFT, "CPU 3: somebody set %u kHz\n", i);
-	event_raise(EVENT_LEASE_EXPIRED, "VM \xc2\x9b[2J, vCPU 0");
+		event_raise(EVENT_DRIFT, NULL, "CPU 3: somebody set %u kHz\n", i);
+	event_raise(EVENT_LEASE_EXPIRED, NULL, "VM \xc2\x9b[2J, vCPU 0");
 }
 
 static void
@@ -77,7 +77,7 @@ be_stuck(const char *path)
 int
 main(int argc, char **argv)
 {
-	struct control_config c = { .group = (gid_t)-1, .methods = methods };
+	struct control_config c = { .group = (gid_t)-1, .admin_group = (gid_t)-1, .methods = methods };
 	struct event_base *base;
 	struct event *term;
 	struct control *ctl;

@@ -27,8 +27,8 @@ numbers(void **state)
 
 	(void)state;
 	assert_false(event_next(last, &e));
-	event_raise(EVENT_DRIFT, "CPU %u: %s", 3, "performance");
-	event_raise(EVENT_ONLINE, "CPU %u is back", 4);
+	event_raise(EVENT_DRIFT, NULL, "CPU %u: %s", 3, "performance");
+	event_raise(EVENT_ONLINE, NULL, "CPU %u is back", 4);
 	assert_int_equal(event_last(), last + 2);
 
 	assert_true(event_next(last, &e));
@@ -66,7 +66,7 @@ wraps(void **state)
 
 	(void)state;
 	for (unsigned int i = 1; i <= 3 * EVENTS_KEPT + 7; i++)
-		event_raise(EVENT_REFUSED, "%u", i);
+		event_raise(EVENT_REFUSED, NULL, "%u", i);
 	while (event_next(number, &e)) {
 		char text[16];
 
@@ -98,13 +98,13 @@ is_one_line(void **state)
 	char text[sizeof(((struct event_record *)0)->text)], is[512], wide[512];
 
 	(void)state;
-	event_raise(EVENT_REFUSED, "a\nb\r\x1b[2J\x7f.\n");
+	event_raise(EVENT_REFUSED, NULL, "a\nb\r\x1b[2J\x7f.\n");
 	last_text(text);
 	assert_string_equal(text, "a b  [2J . ");
 
 	memset(is, 'x', sizeof(is));
 	is[sizeof(is) - 1] = '\0';
-	event_raise(EVENT_REFUSED, "%s", is);
+	event_raise(EVENT_REFUSED, NULL, "%s", is);
 	last_text(text);
 	assert_int_equal(strlen(text), sizeof(text) - 1);
 
@@ -112,10 +112,10 @@ is_one_line(void **state)
 	for (size_t i = 0; i < sizeof(wide) - 1; i += 2)
 		memcpy(wide + i, "\xc3\xa9", 2);
 	wide[sizeof(wide) - 2] = '\0';
-	event_raise(EVENT_REFUSED, "%s", wide);
+	event_raise(EVENT_REFUSED, NULL, "%s", wide);
 	last_text(text);
 	assert_int_equal(strlen(text), sizeof(text) - 2);
-	event_raise(EVENT_REFUSED, "%.10s", wide);
+	event_raise(EVENT_REFUSED, NULL, "%.10s", wide);
 	last_text(text);
 	assert_string_equal(text, "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9");
 }
@@ -124,7 +124,7 @@ static void *
 raise_many(void *arg)
 {
 	for (unsigned int i = 0; i < TO_RAISE; i++)
-		event_raise(EVENT_OFFLINE, "%u %u", *(const unsigned int *)arg, i);
+		event_raise(EVENT_OFFLINE, NULL, "%u %u", *(const unsigned int *)arg, i);
 	return NULL;
 }
 
