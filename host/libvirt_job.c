@@ -13,6 +13,7 @@
 #include "log.h"
 #include "thread.h"
 #include "virt_error.h"
+#include "virt_library.h"
 
 /* A daemon that does not answer for 20 s ends the job's connection, and so the job. */
 #define KEEPALIVE_SECONDS 5
@@ -182,8 +183,8 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	struct frq_err err;
 
 	(void)fd, (void)what;
-	frq_err_set(&err, "VM %.80s: %s is still under way in libvirt after %d s; it may yet be done: see freqring event, and whether its QEMU answers",
-		r->job.vm, r->job.what, LIBVIRT_JOB_SECONDS);
+	frq_err_set(&err, "VM %.80s: %s is still under way in libvirt after %u s; it may yet be done: see freqring event, and whether its QEMU answers",
+		r->job.vm, r->job.what, r->jobs->c.seconds);
 	answer(r, NULL, &err);
 }
 
@@ -211,7 +212,7 @@ may_start(const struct libvirt_jobs *jobs, const struct libvirt_job *job, struct
 static struct running *
 make_running(struct libvirt_jobs *jobs, const struct libvirt_job *job)
 {
-	const struct timeval deadline = { .tv_sec = LIBVIRT_JOB_SECONDS };
+	const struct timeval deadline = { .tv_sec = jobs->c.seconds };
 	struct running *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
@@ -285,8 +286,11 @@ make_shared(const char *uri)
 struct libvirt_jobs *
 libvirt_jobs_create(const struct libvirt_jobs_config *c, struct frq_err *err)
 {
-	struct libvirt_jobs *jobs = calloc(1, sizeof(*jobs));
+	struct libvirt_jobs *jobs;
 
+	if (virt_library_start(err) < 0)
+		return NULL;
+	jobs = calloc(1, sizeof(*jobs));
 	if (jobs == NULL)
 		goto fail;
 	jobs->c = *c;

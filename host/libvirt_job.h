@@ -18,7 +18,6 @@
 
 /* More at once are refused. */
 #define LIBVIRT_JOBS_MAX 8u
-/* After that the answer is that it is still under way. */
 #define LIBVIRT_JOB_SECONDS 30
 
 struct libvirt_jobs;
@@ -27,6 +26,7 @@ struct libvirt_jobs_config {
 	struct event_base *base;
 	const char *uri;
 	struct cpuset affinity;	/* where the threads may run; empty: as it is */
+	unsigned int seconds;	/* after that the answer is that it is still under way */
 };
 
 struct libvirt_job {

@@ -22,13 +22,13 @@
 #include <unistd.h>
 
 #include <libvirt/libvirt.h>
-#include <libxml/parser.h>
 
 #include "events.h"
 #include "libvirt_snapshot.h"
 #include "log.h"
 #include "thread.h"
 #include "virt_error.h"
+#include "virt_library.h"
 
 #define READ_MS 1000
 /* Each so many timed reads one that looks at everything. */
@@ -586,25 +586,6 @@ loop_main(void *arg)
 /* ---- start and stop ------------------------------------------------------- */
 
 static void
-quiet(void *arg, virErrorPtr error)
-{
-	/* libvirt would print each error; ours become log lines where they matter. */
-	(void)arg, (void)error;
-}
-
-static int library_ret;
-
-static void
-start_library(void)
-{
-	xmlInitParser();
-	library_ret = virInitialize();
-	virSetErrorFunc(NULL, quiet);
-	if (library_ret == 0)
-		library_ret = virEventRegisterDefaultImpl();
-}
-
-static void
 free_watch(struct libvirt_watch *w)
 {
 	if (w->stop_fd >= 0)
@@ -688,15 +669,12 @@ int
 libvirt_watch_start(struct libvirt_watch **out, const struct libvirt_watch_config *c,
 	struct frq_err *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct libvirt_watch *w;
 	int ret;
 
-	(void)pthread_once(&once, start_library);
-	if (library_ret < 0) {
-		frq_err_set(err, "libvirt's library cannot be used: %s", virt_error_text());
-		return -EIO;
-	}
+	ret = virt_library_start(err);
+	if (ret < 0)
+		return ret;
 	w = make_watch(c);
 	if (w == NULL) {
 		frq_err_set(err, "no memory or no file number for watching libvirt");

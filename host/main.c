@@ -370,6 +370,7 @@ start_jobs(struct daemon *d, struct frq_err *err)
 		.base = d->base,
 		.uri = d->config.uri,
 		.affinity = d->config.control_cpus,
+		.seconds = LIBVIRT_JOB_SECONDS,
 	};
 
 	d->jobs = libvirt_jobs_create(&c, err);
