@@ -29,6 +29,7 @@
 #include "events.h"
 #include "log.h"
 #include "operator.h"
+#include "operator_domain.h"
 #include "restore.h"
 #include "sigbus.h"
 #include "status.h"
@@ -39,14 +40,18 @@
 static const struct rpc_method methods[] = {
 	{ "add_channels", true, add_channels_run },
 	{ "add_vm", true, add_vm_run },
+	{ "attach", true, attach_run },
+	{ "detach", true, detach_run },
 	{ "event_subscribe", false, event_subscribe_run },
 	{ "events", false, events_run },
+	{ "get_vcpupin", false, get_vcpupin_run },
 	{ "list", false, list_run },
 	{ "reload", true, reload_run },
 	{ "rm_vm", true, rm_vm_run },
 	{ "set_channel_status", true, set_channel_status_run },
 	{ "set_cpu_freq", true, set_cpu_freq_run },
 	{ "set_query", true, set_query_run },
+	{ "set_vcpupin", true, set_vcpupin_run },
 	{ "status", false, status_run },
 	{ "verify", false, verify_run },
 	{ "version", false, version_run },

@@ -542,6 +542,12 @@ vms_quarantined(struct vms *v)
 	vms_hand_over_map(v);
 }
 
+struct frq_region_file
+vms_region_file(const struct vms *v)
+{
+	return v->owner;
+}
+
 /* ---- made and freed ------------------------------------------------------ */
 
 struct vms *

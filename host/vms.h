@@ -94,6 +94,9 @@ void vms_free(struct vms *v);
 /** What libvirt says of a VM, by name or UUID; or NULL and *err. Until the next map. */
 const struct vm_map_vm *vms_domain(const struct vms *v, const char *name, struct frq_err *err);
 
+/** Who the file behind a region has to belong to. */
+struct frq_region_file vms_region_file(const struct vms *v);
+
 /** All that libvirt knows, a line each, and whether it can be asked now. */
 json_t *vms_list(const struct vms *v);
 /** One VM, for those who ask for one. NULL: there is none, *err says so. */
