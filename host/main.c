@@ -31,6 +31,7 @@
 #include "restore.h"
 #include "sigbus.h"
 #include "status.h"
+#include "telemetry.h"
 #include "verify.h"
 
 #define CHECK_CPUS_S 1	/* how often the CPUs' files are compared with what was set */
@@ -362,6 +363,7 @@ static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
 	start_vms,
 	start_control,
 	start_libvirt,
+	telemetry_start,
 };
 
 static int
@@ -377,6 +379,7 @@ start(struct daemon *d, struct frq_err *err)
 static void
 stop(struct daemon *d)
 {
+	telemetry_stop();
 	if (d->watch != NULL)
 		libvirt_watch_stop(d->watch);
 	if (d->control != NULL)

@@ -9,7 +9,7 @@
 #include "events.h"
 #include "status.h"
 
-static json_t *
+json_t *
 libvirt_status(const struct daemon *d)
 {
 	struct libvirt_watch_stats st;
@@ -26,7 +26,7 @@ libvirt_status(const struct daemon *d)
 		"errors", (json_int_t)st.errors);
 }
 
-static json_t *
+json_t *
 poller_status(const struct daemon *d)
 {
 	struct poller_stats st;
@@ -45,7 +45,7 @@ poller_status(const struct daemon *d)
 		"stage", "spinning");
 }
 
-static json_t *
+json_t *
 applier_status(const struct daemon *d)
 {
 	struct applier_stats st;
@@ -204,7 +204,7 @@ hardware_status(const struct domain_cpu_stats *st, const struct power_look *l)
 		"latency_ns", (json_int_t)st->info.latency_ns);
 }
 
-static json_t *
+json_t *
 cpu_status(const struct daemon *d, unsigned int number)
 {
 	struct domain_cpu_stats st;

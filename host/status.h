@@ -6,12 +6,20 @@
 #include "control.h"
 #include "domain.h"
 
+struct daemon;
+
 /* rpc_call.arg is the daemon (daemon.h). */
 json_t *status_run(struct rpc_call *call);
 json_t *version_run(struct rpc_call *call);
 
 /** {"since": N}: what happened after event N, or all that is kept. */
 json_t *events_run(struct rpc_call *call);
+
+/* Parts of status_run()'s. */
+json_t *libvirt_status(const struct daemon *d);
+json_t *poller_status(const struct daemon *d);
+json_t *applier_status(const struct daemon *d);
+json_t *cpu_status(const struct daemon *d, unsigned int number);
 
 /** "free", "ours", "foreign governor", ... */
 const char *cpu_control_name(enum cpu_control control);
