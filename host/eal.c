@@ -97,7 +97,7 @@ try_socket(const char *dir, struct frq_err *err)
 	/* No shorter than the name of telemetry's, "dpdk_telemetry.v2:1" at most. */
 	n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/dpdk_telemetry.try.%d", dir, getpid());
 	if ((size_t)n >= sizeof(sun.sun_path)) {
-		frq_err_set(err, "%s: too long a path for a socket in it", dir);
+		frq_err_set(err, "too long a path for a socket: %s", dir);
 		return false;
 	}
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -172,10 +172,4 @@ eal_start(const struct config *c, unsigned int *poller_lcore, struct frq_err *er
 		FRQ_LOG(WARNING, "no telemetry: %s", why.text);
 	*poller_lcore = POLLER_LCORE;
 	return 0;
-}
-
-void
-eal_stop(void)
-{
-	(void)rte_eal_cleanup();
 }

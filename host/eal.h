@@ -13,6 +13,10 @@
  * second has dpdk_telemetry.v2:1, and so on. Where the folder cannot be used
  * there is no telemetry, which is logged. EAL's own threads, telemetry's
  * among them, run on the control CPUs.
+ *
+ * EAL ends with the process. It has nothing to take away but telemetry's
+ * socket, which it does itself then; and after rte_eal_cleanup() telemetry's
+ * threads, which nobody can end, would look at memory that is gone.
  */
 #ifndef FRQ_EAL_H
 #define FRQ_EAL_H
@@ -27,7 +31,5 @@
  * @return 0 or a negative errno and *err
  */
 int eal_start(const struct config *c, unsigned int *poller_lcore, struct frq_err *err);
-
-void eal_stop(void);
 
 #endif /* FRQ_EAL_H */

@@ -396,7 +396,6 @@ stop(struct daemon *d)
 	poller_free(d->poller);
 	applier_free(d->applier);
 	stop_events(d);
-	eal_stop();
 	if (d->state_fd >= 0)
 		(void)close(d->state_fd);
 }
