@@ -234,6 +234,8 @@ dict_end(struct dict *t)
 {
 	if (t->more != 0)
 		(void)tel_add_dict_uint(t->d, "more", t->more);
+	else
+		*t->left += MORE;
 }
 
 /* Whether there is an entry, and room for `size` bytes of key and value; takes both. */
@@ -365,6 +367,8 @@ fill_list(struct dict *t, const json_t *array)
 	json_array_foreach(array, i, v) {
 		char key[24];
 
+		if (json_is_null(v))
+			continue;
 		(void)snprintf(key, sizeof(key), "%zu", i);
 		if (whole_size(v) + strlen(key) + PUNCTUATION > *t->left)
 			t->more++;
