@@ -33,6 +33,7 @@
 #include "restore.h"
 #include "sigbus.h"
 #include "status.h"
+#include "telemetry.h"
 #include "verify.h"
 
 #define CHECK_CPUS_S 1	/* how often the CPUs' files are compared with what was set */
@@ -420,6 +421,7 @@ static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
 	start_jobs,
 	start_control,
 	start_libvirt,
+	telemetry_start,
 };
 
 static int
@@ -435,6 +437,7 @@ start(struct daemon *d, struct frq_err *err)
 static void
 stop(struct daemon *d)
 {
+	telemetry_stop();
 	libvirt_jobs_free(d->jobs);
 	if (d->watch != NULL)
 		libvirt_watch_stop(d->watch);
@@ -452,7 +455,6 @@ stop(struct daemon *d)
 	poller_free(d->poller);
 	applier_free(d->applier);
 	stop_events(d);
-	eal_stop();
 	if (d->state_fd >= 0)
 		(void)close(d->state_fd);
 }

@@ -18,7 +18,7 @@ text_json(const char *text)
 	return s != NULL ? s : json_string("(not UTF-8)");
 }
 
-static json_t *
+json_t *
 libvirt_status(const struct daemon *d)
 {
 	struct libvirt_watch_stats st;
@@ -37,7 +37,7 @@ libvirt_status(const struct daemon *d)
 		"map_latency_us", vms_latency(d->vms));
 }
 
-static json_t *
+json_t *
 poller_status(const struct daemon *d)
 {
 	struct poller_stats st;
@@ -56,7 +56,7 @@ poller_status(const struct daemon *d)
 		"stage", "spinning");
 }
 
-static json_t *
+json_t *
 applier_status(const struct daemon *d)
 {
 	struct applier_stats st;
@@ -215,7 +215,7 @@ hardware_status(const struct domain_cpu_stats *st, const struct power_look *l)
 		"latency_ns", (json_int_t)st->info.latency_ns);
 }
 
-static json_t *
+json_t *
 cpu_status(const struct daemon *d, unsigned int number)
 {
 	struct domain_cpu_stats st;

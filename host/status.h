@@ -7,6 +7,8 @@
 #include "domain.h"
 #include "events.h"
 
+struct daemon;
+
 /* rpc_call.arg is the daemon (daemon.h). */
 json_t *status_run(struct rpc_call *call);
 json_t *version_run(struct rpc_call *call);
@@ -22,6 +24,11 @@ json_t *event_status(const struct event_record *e);
 
 /** No parameters: every domain that libvirt knows. */
 json_t *list_run(struct rpc_call *call);
+/* Parts of status_run()'s. */
+json_t *libvirt_status(const struct daemon *d);
+json_t *poller_status(const struct daemon *d);
+json_t *applier_status(const struct daemon *d);
+json_t *cpu_status(const struct daemon *d, unsigned int number);
 
 /** "free", "ours", "foreign governor", ... */
 const char *cpu_control_name(enum cpu_control control);

@@ -84,7 +84,7 @@ if wanted asan "$@"; then
 fi
 if wanted tsan "$@"; then
 	build_in build-tsan -Db_sanitize=thread -Db_lundef=false || exit 1
-	TSAN_OPTIONS="suppressions=$top/tests/tsan.supp halt_on_error=1" unit tsan build-tsan events threads
+	TSAN_OPTIONS="suppressions=$top/tests/tsan.supp halt_on_error=1" unit tsan build-tsan events telemetry threads
 fi
 
 for suite in $suites; do
