@@ -2,20 +2,16 @@
 #include "domain_change.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "device_removal.h"
 #include "virt_error.h"
 
 /* A QEMU that has been silent for that long is not asked for anything more. */
 #define SILENT_MS	5000u
-
-/* The XML is looked at that often even where no event comes. */
-#define LOOK_MS		1000u
 
 /* The running domain, or its definition, as far as there is such a thing. */
 struct place {
@@ -79,10 +75,11 @@ static int
 find_places(struct change *g)
 {
 	const struct domain_change *c = g->c;
-	int active = virDomainIsActive(g->dom), persistent = virDomainIsPersistent(g->dom);
+	int active = virDomainIsActive(g->dom);
+	int persistent = active < 0 ? -1 : virDomainIsPersistent(g->dom);
 	int ret = 0;
 
-	if (active < 0 || persistent < 0)
+	if (persistent < 0)
 		return fail(g, "its state");
 	g->live.there = active == 1;
 	g->config.there = persistent == 1;
@@ -441,151 +438,6 @@ domain_attach(virConnectPtr conn, const struct domain_change *c, struct domain_c
 	return end(&g, ret);
 }
 
-/* ---- waiting for a guest -------------------------------------------------- */
-
-/*
- * What the event loop tells whoever waits. A callback may still be under way
- * when its registration is taken back, so the last one out frees it.
- */
-struct removal {
-	pthread_mutex_t lock;
-	pthread_cond_t seen;
-	unsigned int events;
-	bool refused;	/* the guest said no */
-	unsigned int users;
-	int removed_id, failed_id;
-};
-
-static void
-removal_put(void *arg)
-{
-	struct removal *w = arg;
-	bool last;
-
-	(void)pthread_mutex_lock(&w->lock);
-	last = --w->users == 0;
-	(void)pthread_mutex_unlock(&w->lock);
-	if (!last)
-		return;
-	(void)pthread_cond_destroy(&w->seen);
-	(void)pthread_mutex_destroy(&w->lock);
-	free(w);
-}
-
-static void
-removal_tell(struct removal *w, bool refused)
-{
-	(void)pthread_mutex_lock(&w->lock);
-	w->events++;
-	w->refused |= refused;
-	(void)pthread_cond_signal(&w->seen);
-	(void)pthread_mutex_unlock(&w->lock);
-}
-
-static void
-on_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
-{
-	(void)conn, (void)dom, (void)alias;
-	removal_tell(arg, false);
-}
-
-static void
-on_removal_failed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
-{
-	(void)conn, (void)dom, (void)alias;
-	removal_tell(arg, true);
-}
-
-static int
-removal_register(struct removal *w, virDomainPtr dom, int event,
-	virConnectDomainEventGenericCallback fn)
-{
-	int id;
-
-	(void)pthread_mutex_lock(&w->lock);
-	w->users++;
-	(void)pthread_mutex_unlock(&w->lock);
-	id = virConnectDomainEventRegisterAny(virDomainGetConnect(dom), dom, event, fn, w, removal_put);
-	/* Without events the XML is looked at from time to time. */
-	if (id < 0)
-		removal_put(w);
-	return id;
-}
-
-static struct removal *
-removal_watch(virDomainPtr dom)
-{
-	struct removal *w = calloc(1, sizeof(*w));
-	pthread_condattr_t monotonic;
-
-	if (w == NULL)
-		return NULL;
-	w->users = 1;
-	(void)pthread_mutex_init(&w->lock, NULL);
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&w->seen, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
-	w->removed_id = removal_register(w, dom, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
-		VIR_DOMAIN_EVENT_CALLBACK(on_removed));
-	w->failed_id = removal_register(w, dom, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
-		VIR_DOMAIN_EVENT_CALLBACK(on_removal_failed));
-	return w;
-}
-
-static void
-removal_end(struct removal *w, virDomainPtr dom)
-{
-	virConnectPtr conn = virDomainGetConnect(dom);
-
-	if (w->removed_id >= 0)
-		(void)virConnectDomainEventDeregisterAny(conn, w->removed_id);
-	if (w->failed_id >= 0)
-		(void)virConnectDomainEventDeregisterAny(conn, w->failed_id);
-	removal_put(w);
-}
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* Until another event, or LOOK_MS, or `end_ms`. Returns how many came so far. */
-static unsigned int
-removal_wait(struct removal *w, unsigned int seen, uint64_t end_ms)
-{
-	uint64_t until = now_ms() + LOOK_MS;
-	struct timespec end_at;
-	unsigned int events;
-	int ret = 0;
-
-	if (until > end_ms)
-		until = end_ms;
-	end_at.tv_sec = (time_t)(until / 1000);
-	end_at.tv_nsec = (long)(until % 1000) * 1000000;
-	(void)pthread_mutex_lock(&w->lock);
-	while (w->events == seen && !w->refused && ret == 0)
-		ret = pthread_cond_timedwait(&w->seen, &w->lock, &end_at);
-	events = w->events;
-	(void)pthread_mutex_unlock(&w->lock);
-	return events;
-}
-
-static bool
-removal_refused(struct removal *w)
-{
-	bool refused;
-
-	(void)pthread_mutex_lock(&w->lock);
-	refused = w->refused;
-	(void)pthread_mutex_unlock(&w->lock);
-	return refused;
-}
-
 /* ---- detach --------------------------------------------------------------- */
 
 static int
@@ -681,36 +533,41 @@ say_still_there(struct change *g, struct place *p, bool refused)
 		say(p, "it does not run now, and may let go when it does");
 }
 
+/* The XML of one that ended would be that of its definition, or none. */
+static bool
+has_ended(const struct change *g)
+{
+	int active = virDomainIsActive(g->dom);
+
+	return active == 0 || (active < 0 && virt_error_code() == VIR_ERR_NO_DOMAIN);
+}
+
 /* Until no more than `keep` are left. Returns whether that came to be. */
 static bool
-wait_for_release(struct change *g, struct place *p, struct removal *w, unsigned int keep)
+wait_for_release(struct change *g, struct place *p, struct device_removal *w, unsigned int keep)
 {
-	unsigned int ms = g->c->wait_ms != 0 ? g->c->wait_ms : DOMAIN_DETACH_MS, seen = 0;
-	uint64_t end_ms = now_ms() + ms;
-
-	for (;;) {
-		/* Its XML would be that of the definition. */
-		if (virDomainIsActive(g->dom) == 0)
+	do {
+		if (has_ended(g)) {
+			say(p, "the VM ended meanwhile");
 			return true;
+		}
 		if (!look_again(g, p)) {
 			say(p, "%s", g->err->text);
 			return false;
 		}
 		if (nb_left(p) <= keep)
 			return true;
-		if (removal_refused(w) || now_ms() >= end_ms)
-			break;
-		seen = removal_wait(w, seen, end_ms);
-	}
-	say_still_there(g, p, removal_refused(w));
+	} while (device_removal_wait(w));
+	say_still_there(g, p, device_removal_refused(w));
 	return false;
 }
 
 static void
 detach_live(struct change *g, struct place *p)
 {
-	struct removal *w = removal_watch(g->dom);
 	unsigned int all = nb_left(p), asked;
+	struct device_removal *w = device_removal_watch(g->dom, g->c->wait_ms != 0 ?
+		g->c->wait_ms : DOMAIN_DETACH_MS);
 	char name[256];
 
 	if (w == NULL) {
@@ -726,7 +583,7 @@ detach_live(struct change *g, struct place *p)
 		else
 			say(p, "%u of %u are detached", asked, all);
 	}
-	removal_end(w, g->dom);
+	device_removal_end(w);
 }
 
 static void

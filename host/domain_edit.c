@@ -142,7 +142,8 @@ domain_edit_open(struct domain_edit **out, const char *text, size_t len, const c
 	ret = read_object(e, text, len, err);
 	if (ret == 0) {
 		e->doc = xmlReadMemory(text, (int)len, "domain.xml", NULL, XML_PARSE_NONET |
-			XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+			XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA |
+			XML_PARSE_NOBLANKS);
 		e->ctx = e->doc != NULL ? xmlXPathNewContext(e->doc) : NULL;
 		if (e->ctx == NULL) {
 			frq_err_set(err, "no memory for a domain's XML");
@@ -339,7 +340,7 @@ add_node(struct domain_edit_part *p, xmlNodePtr node, const char *kind, const ch
 	xmlBufferPtr buffer = xmlBufferCreate();
 	char *alias = attribute(child(node, "alias"), "name");
 
-	if (d != NULL && buffer != NULL && xmlNodeDump(buffer, node->doc, node, 0, 0) > 0)
+	if (d != NULL && buffer != NULL && xmlNodeDump(buffer, node->doc, node, 0, 1) > 0)
 		d->xml = strdup((const char *)xmlBufferContent(buffer));
 	xmlBufferFree(buffer);
 	if (d != NULL && alias != NULL && strlen(alias) < sizeof(d->alias))

@@ -347,8 +347,8 @@ ours_alone(void **state)
 	assert_int_equal(p.verdict, DOMAIN_EDIT_CHANGE);
 	assert_int_equal(p.nb, 2);
 	assert_string_equal(p.device[0].alias, "shmem1");
-	assert_string_equal(p.device[0].xml, "<shmem name=\"freqring-a\" role=\"master\">"
-		"<model type=\"ivshmem-plain\"/><alias name=\"shmem1\"/></shmem>");
+	assert_string_equal(p.device[0].xml, "<shmem name=\"freqring-a\" role=\"master\">\n"
+		"  <model type=\"ivshmem-plain\"/>\n  <alias name=\"shmem1\"/>\n</shmem>");
 	assert_string_equal(p.device[1].alias, "");
 	assert_string_equal(p.device[1].what, "shmem device freqring-b");
 	domain_edit_part_free(&p);
