@@ -58,10 +58,12 @@ struct cli_option {
 #define CLI_MAX_ARGS 3
 
 struct cli_command;
+struct shell;
 
 struct cli {
 	const char *socket;
 	bool json;
+	struct shell *shell;	/* that it runs in, or NULL */
 	const struct cli_command *cmd;
 	unsigned int nb_args;
 	struct value arg[CLI_MAX_ARGS];
@@ -109,6 +111,9 @@ cli_given(const struct cli *cli, enum cli_opt opt)
 /** To stderr as one line, after the program's name. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** What cli_error() names from now on; 0: no line. */
+void cli_error_line(unsigned long line);
+
 /**
  * Call a method of the daemon.
  *
@@ -120,6 +125,9 @@ json_t *cli_call(const struct cli *cli, const char *method, json_t *params,
 	enum cli_status *status);
 
 void cli_print_json(const json_t *json);
+
+/** Whether this one ends the shell; shell.c. */
+void shell_quit(struct shell *shell);
 
 /* ---- help.c ---------------------------------------------------------------- */
 
@@ -133,11 +141,13 @@ void cli_print_command_help(const struct cli_command *cmd);
 enum cli_status cmd_add_channels(const struct cli *cli);
 enum cli_status cmd_add_vm(const struct cli *cli);
 enum cli_status cmd_attach(const struct cli *cli);
+enum cli_status cmd_completion(const struct cli *cli);
 enum cli_status cmd_detach(const struct cli *cli);
 enum cli_status cmd_event(const struct cli *cli);
 enum cli_status cmd_events(const struct cli *cli);
 enum cli_status cmd_help(const struct cli *cli);
 enum cli_status cmd_list(const struct cli *cli);
+enum cli_status cmd_quit(const struct cli *cli);
 enum cli_status cmd_release(const struct cli *cli);
 enum cli_status cmd_reload(const struct cli *cli);
 enum cli_status cmd_rm_vm(const struct cli *cli);
@@ -147,6 +157,7 @@ enum cli_status cmd_set_cpu_freq_mask(const struct cli *cli);
 enum cli_status cmd_set_pcpu(const struct cli *cli);
 enum cli_status cmd_set_pcpu_mask(const struct cli *cli);
 enum cli_status cmd_set_query(const struct cli *cli);
+enum cli_status cmd_shell(const struct cli *cli);
 enum cli_status cmd_show_cpu_freq(const struct cli *cli);
 enum cli_status cmd_show_cpu_freq_mask(const struct cli *cli);
 enum cli_status cmd_show_vm(const struct cli *cli);

@@ -24,6 +24,14 @@ struct getopt_tables {
 
 /* ---- messages --------------------------------------------------------------- */
 
+static unsigned long error_line;
+
+void
+cli_error_line(unsigned long line)
+{
+	error_line = line;
+}
+
 void
 cli_error(const char *fmt, ...)
 {
@@ -40,7 +48,10 @@ cli_error(const char *fmt, ...)
 	make_printable(text);
 	/* What was printed before it comes before it. */
 	(void)fflush(stdout);
-	fprintf(stderr, "freqring: %s\n", text);
+	if (error_line != 0)
+		fprintf(stderr, "freqring: line %lu: %s\n", error_line, text);
+	else
+		fprintf(stderr, "freqring: %s\n", text);
 	free(text);
 }
 
@@ -292,7 +303,7 @@ run_bare(const struct cli *cli)
 enum cli_status
 cli_run(const struct cli *outer, int argc, char **argv)
 {
-	struct cli cli = { .socket = outer->socket, .json = outer->json };
+	struct cli cli = { .socket = outer->socket, .json = outer->json, .shell = outer->shell };
 	const char *name = command_word(argc, argv);
 
 	if (name != NULL) {

@@ -8,6 +8,7 @@ static const char *const formats[] = { "table", "json", NULL };
 static const char *const all[] = { "all", NULL };
 static const char *const status_words[] = { "enabled", "disabled", NULL };
 static const char *const query_words[] = { "enable", "disable", NULL };
+static const char *const shells[] = { "bash", NULL };
 static const char *const freqs[] = { "up", "down", "min", "max", "enable_turbo",
 	"disable_turbo", NULL };
 static const char *const kinds[] = { "drift", "drift-over", "refused", "refused-over",
@@ -31,6 +32,9 @@ const struct cli_command cli_commands[] = {
 	  "Without --live or --config: into both, as far as the VM runs and lives on.\n"
 	  "QEMU cannot take every device while it runs; what it could not is said.\n\n"
 	  "  freqring attach web --config --serial 4\n", cmd_attach },
+	{ "completion", { { VALUE_WORD, "SHELL", shells } }, 1, 0,
+	  "print a script that completes words in bash",
+	  "  source <(freqring completion bash)\n\n", cmd_completion },
 	{ "detach", { VM }, 1, OPT(LIVE) | OPT(CONFIG) | OPT(SERIAL),
 	  "take freqring's device out of a VM",
 	  "A running guest has to give it up first; it is waited for.\n\n"
@@ -44,6 +48,8 @@ const struct cli_command cli_commands[] = {
 	{ "events", NO_ARGS, 0, OPT(SINCE),
 	  "what happened, the last 256 events",
 	  "  freqring events --since 40\n", cmd_events },
+	{ "exit", NO_ARGS, 0, 0, "end freqring shell",
+	  "Elsewhere it does nothing.\n", cmd_quit },
 	{ "help", { COMMAND }, 0, 0, "what commands there are, or what one does",
 	  "  freqring help vcpupin\n", cmd_help },
 	{ "list", NO_ARGS, 0, OPT(NAME),
@@ -55,6 +61,13 @@ const struct cli_command cli_commands[] = {
 	{ "reload", NO_ARGS, 0, 0, "read the daemon's configuration anew",
 	  "Prints what changed, and what changes only when freqringd is restarted.\n\n"
 	  "  freqring reload\n", cmd_reload },
+	{ "shell", NO_ARGS, 0, 0,
+	  "read commands from a terminal or a script",
+	  "On a terminal with completion (TAB) and history. Words are quoted as in sh,\n"
+	  "\";\" separates commands, \"#\" starts a comment. A command that fails is\n"
+	  "reported, and the next one runs. Ctrl-C ends a command, not the shell. Exit\n"
+	  "status: 0 where all went well, otherwise that of the last one that failed.\n\n"
+	  "  freqring shell <commands.txt\n", cmd_shell },
 	{ "stats", { VM }, 0, 0, "counters, a line each",
 	  "  freqring stats web\n", cmd_stats },
 	{ "status", { VM }, 0, 0, "the daemon, its VMs or one of them, their CPUs",
@@ -76,6 +89,8 @@ const struct cli_command cli_commands[] = {
 	  "  freqring add_channels web 0,2-5,9\n", cmd_add_channels },
 	{ "add_vm", { VM }, 1, 0, "serve a VM, running or not",
 	  "  freqring add_vm web\n", cmd_add_vm },
+	{ "quit", NO_ARGS, 0, 0, "end freqring shell",
+	  "Elsewhere it does nothing.\n", cmd_quit },
 	{ "rm_vm", { VM }, 1, 0, "serve a VM no more",
 	  "  freqring rm_vm web\n", cmd_rm_vm },
 	{ "set_channel_status", { VM, CHANNELS, { VALUE_WORD, "STATUS", status_words } }, 3, 0,

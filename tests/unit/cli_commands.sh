@@ -76,7 +76,7 @@ start_methods
 
 # ---- every command has help that fits a screen, with an example
 "$freqring" -o json help | sed -n 's/.*"command": "\(.*\)".*/\1/p' >"$dir/commands"
-[ "$(wc -l <"$dir/commands")" -ge 25 ] || { echo "FAIL: too few commands"; failed=1; }
+[ "$(wc -l <"$dir/commands")" -ge 29 ] || { echo "FAIL: too few commands"; failed=1; }
 while read -r command; do
 	run 0 help "$command"
 	has out "Usage: freqring $command"
@@ -99,6 +99,8 @@ awk 'length > 80 { bad = 1 } END { exit bad }' "$dir/out" || {
 	failed=1
 }
 run 2 help frob
+run 0 quit
+run 0 exit
 
 # ---- list
 methods '{"list":{"result":{"connected":true,"vms":[

@@ -370,6 +370,8 @@ has err "Connection refused: freqringd is not running, or listens elsewhere (-s 
 
 # shellcheck source=tests/unit/cli_commands.sh
 . "$here/cli_commands.sh"
+# shellcheck source=tests/unit/cli_shell.sh
+. "$here/cli_shell.sh"
 
 [ "$failed" -eq 0 ] && echo "all passed"
 exit "$failed"
