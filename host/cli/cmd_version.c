@@ -19,8 +19,8 @@ cmd_version(const struct cli *cli)
 	make_json_printable(reply);
 	daemon = json_string_value(json_object_get(reply, "version"));
 	if (cli->json) {
-		json_t *out = json_pack("{s:s, s:s?}", "freqring", FREQRING_VERSION,
-			"freqringd", daemon);
+		json_t *out = json_pack("{s:s, s:s?, s:O?}", "freqring", FREQRING_VERSION,
+			"freqringd", daemon, "abi", json_object_get(reply, "abi"));
 
 		cli_print_json(out);
 		json_decref(out);

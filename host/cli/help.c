@@ -122,37 +122,42 @@ cli_print_command_help(const struct cli_command *cmd)
 	print_options(CLI_GLOBAL_OPTIONS);
 }
 
-static void
-print_json_help(void)
+static json_t *
+make_json(const struct cli_command *cmd)
 {
-	json_t *list = json_array();
+	char args[100];
 
-	for (const struct cli_command *cmd = cli_commands; cmd->name != NULL; cmd++) {
-		char args[100];
+	return json_pack("{s:s, s:s, s:s, s:s}", "command", cmd->name,
+		"args", cli_format_args(cmd, args, sizeof(args)), "help", cmd->help,
+		"more", cmd->more);
+}
 
-		cli_format_args(cmd, args, sizeof(args));
-		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
-			"command", cmd->name, "args", args, "help", cmd->help));
-	}
-	cli_print_json(list);
-	json_decref(list);
+static void
+print_json(const struct cli_command *only)
+{
+	json_t *out = only != NULL ? make_json(only) : json_array();
+
+	for (const struct cli_command *cmd = cli_commands; only == NULL && cmd->name != NULL; cmd++)
+		(void)json_array_append_new(out, make_json(cmd));
+	cli_print_json(out);
+	json_decref(out);
 }
 
 enum cli_status
 cmd_help(const struct cli *cli)
 {
-	const struct cli_command *cmd;
+	const struct cli_command *cmd = NULL;
 
-	if (cli->nb_args == 0) {
-		if (cli->json)
-			print_json_help();
-		else
-			cli_print_help();
-		return CLI_OK;
+	if (cli->nb_args > 0) {
+		cmd = cli_find(cli->arg[0].text);
+		if (cmd == NULL)
+			return CLI_USAGE;
 	}
-	cmd = cli_find(cli->arg[0].text);
-	if (cmd == NULL)
-		return CLI_USAGE;
-	cli_print_command_help(cmd);
+	if (cli->json)
+		print_json(cmd);
+	else if (cmd != NULL)
+		cli_print_command_help(cmd);
+	else
+		cli_print_help();
 	return CLI_OK;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 static int ends[2] = { -1, -1 };
+static bool seen;
 
 static void
 on_interrupt(int signum)
@@ -24,8 +25,10 @@ void
 interrupt_catch(void)
 {
 	struct sigaction act = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
+	struct sigaction old;
 
-	if (ends[0] >= 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (ends[0] >= 0 || sigaction(SIGINT, NULL, &old) < 0 || old.sa_handler == SIG_IGN ||
+	    pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return;
 	(void)sigemptyset(&act.sa_mask);
 	(void)sigaction(SIGINT, &act, NULL);
@@ -45,5 +48,20 @@ interrupt_take(void)
 
 	while (ends[0] >= 0 && read(ends[0], drop, sizeof(drop)) > 0)
 		any = true;
+	seen |= any;
 	return any;
+}
+
+bool
+interrupt_seen(void)
+{
+	(void)interrupt_take();
+	return seen;
+}
+
+void
+interrupt_forget(void)
+{
+	(void)interrupt_take();
+	seen = false;
 }

@@ -34,7 +34,7 @@ print_channels(const json_t *vm)
 			number_of(ch, "vcpu"), channel_status(vm, ch));
 }
 
-/* @param key  of the list of CPUs that libvirt says */
+/* @param key  of the list of CPUs in a member of `vcpus` */
 static void
 print_vcpus(json_t *vcpus, const char *key)
 {
@@ -58,68 +58,72 @@ print_vcpus(json_t *vcpus, const char *key)
 	}
 }
 
+/* @param key  as print_vcpus has it */
 static void
-print_head(json_t *vm)
+print_vm(json_t *vm, json_t *vcpus, const char *key)
 {
 	bool active = strcmp(text_of(vm, "state"), "defined") != 0;
 
 	make_json_printable(vm);
 	printf("VM: '%s', status = %s\n", text_of(vm, "name"), active ? "ACTIVE" : "INACTIVE");
 	print_channels(vm);
+	print_vcpus(vcpus, key);
 }
 
-/* One that has no device of ours: libvirt knows it nevertheless. */
+/* The pinning is asked of libvirt where the daemon does not follow it. */
 static enum cli_status
-show_other(const struct cli *cli)
+show(const struct cli *cli, json_t *vm)
 {
-	const char *name = cli->arg[0].text;
+	json_t *vcpus = json_object_get(vm, "vcpus"), *pins;
 	enum cli_status status;
-	json_t *list = cli_call(cli, "list", NULL, &status), *vm, *pins;
 
-	if (list == NULL)
-		return status;
-	vm = find_vm(json_object_get(list, "vms"), name);
-	if (vm == NULL) {
-		cli_error("%s: libvirt knows no VM of that name or UUID; see freqring list", name);
-		json_decref(list);
-		return CLI_FAILED;
+	if (cli->json) {
+		cli_print_json(vm);
+		return CLI_OK;
+	}
+	if (json_array_size(vcpus) > 0) {
+		print_vm(vm, vcpus, "libvirt_pcpus");
+		return CLI_OK;
 	}
 	pins = cli_call(cli, "get_vcpupin", json_pack("{s:s}", "vm", text_of(vm, "name")),
 		&status);
-	if (pins != NULL) {
-		status = CLI_OK;
-		if (cli->json)
-			cli_print_json(vm);
-		else {
-			print_head(vm);
-			print_vcpus(json_object_get(pins, "vcpus"), "cpus");
-		}
-	}
+	if (pins == NULL)
+		return status;
+	print_vm(vm, json_object_get(pins, "vcpus"), "cpus");
 	json_decref(pins);
-	json_decref(list);
-	return status;
+	return CLI_OK;
+}
+
+/* A new reference; NULL: that failed or there is none, and *status. */
+static json_t *
+ask_for_vm(const struct cli *cli, const char *method, enum cli_status *status)
+{
+	json_t *reply = cli_call(cli, method, NULL, status), *vm;
+
+	if (reply == NULL)
+		return NULL;
+	*status = CLI_OK;
+	vm = json_incref(find_vm(json_object_get(reply, "vms"), cli->arg[0].text));
+	json_decref(reply);
+	return vm;
 }
 
 enum cli_status
 cmd_show_vm(const struct cli *cli)
 {
 	enum cli_status status;
-	json_t *reply = cli_call(cli, "status", NULL, &status), *vm;
+	json_t *vm = ask_for_vm(cli, "status", &status);
 
-	if (reply == NULL)
-		return status;
-	vm = find_vm(json_object_get(reply, "vms"), cli->arg[0].text);
-	if (vm == NULL) {
-		status = show_other(cli);
-	} else {
-		status = CLI_OK;
-		if (cli->json)
-			cli_print_json(vm);
-		else {
-			print_head(vm);
-			print_vcpus(json_object_get(vm, "vcpus"), "libvirt_pcpus");
-		}
+	/* One that has no device of ours: libvirt knows it nevertheless. */
+	if (vm == NULL && status == CLI_OK)
+		vm = ask_for_vm(cli, "list", &status);
+	if (vm != NULL) {
+		status = show(cli, vm);
+	} else if (status == CLI_OK) {
+		cli_error("%s: libvirt knows no VM of that name or UUID; see freqring list",
+			cli->arg[0].text);
+		status = CLI_FAILED;
 	}
-	json_decref(reply);
+	json_decref(vm);
 	return status;
 }

@@ -55,7 +55,6 @@ run_words(struct shell *sh, int nb_words, const char **words)
 		(void)snprintf(name, sizeof(name), "freqring: line %lu", sh->line);
 	argv[0] = name;
 	memcpy(argv + 1, words, (size_t)nb_words * sizeof(*words));
-	(void)interrupt_take();
 	status = cli_run(&sh->cli, nb_words + 1, argv);
 	free(argv);
 	return status;
@@ -80,7 +79,9 @@ static void
 run_line(struct shell *sh, char *line)
 {
 	line[strcspn(line, "\n")] = '\0';
-	while (line != NULL && !sh->quit)
+	interrupt_forget();
+	/* Ctrl-C ends the line, not only the command in it. */
+	while (line != NULL && !sh->quit && !interrupt_seen())
 		run_command(sh, shell_line_next(&line));
 }
 

@@ -65,7 +65,7 @@ const struct cli_command cli_commands[] = {
 	  "read commands from a terminal or a script",
 	  "On a terminal with completion (TAB) and history. Words are quoted as in sh,\n"
 	  "\";\" separates commands, \"#\" starts a comment. A command that fails is\n"
-	  "reported, and the next one runs. Ctrl-C ends a command, not the shell. Exit\n"
+	  "reported, and the next one runs. Ctrl-C ends a line, not the shell. Exit\n"
 	  "status: 0 where all went well, otherwise that of the last one that failed.\n\n"
 	  "  freqring shell <commands.txt\n", cmd_shell },
 	{ "stats", { VM }, 0, 0, "counters, a line each",

@@ -99,6 +99,8 @@ awk 'length > 80 { bad = 1 } END { exit bad }' "$dir/out" || {
 	failed=1
 }
 run 2 help frob
+run 0 -o json help list
+has out '"args": "[--name]"'
 run 0 quit
 run 0 exit
 

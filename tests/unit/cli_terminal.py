@@ -91,8 +91,14 @@ def main():
     t.send("\x03")
     t.expect("event loop interrupted")
     t.expect(PROMPT)
-    # The line before the last, from the history.
-    t.send("\x1b[A\x1b[A")
+    # It ends the line, and with it what comes behind the command.
+    t.send("event --loop; help list\r")
+    t.expect("event 'drift'")
+    t.send("\x03")
+    t.expect("events received: 1")
+    check("Ctrl-C let the line go on", "Usage" not in t.expect(PROMPT))
+    # From the history.
+    t.send("\x1b[A\x1b[A\x1b[A")
     t.expect("set_channel_status web\\ server all enabled")
     t.send("\x03")
     t.expect(PROMPT)
@@ -107,7 +113,7 @@ def main():
     t = Terminal(argv, env)
     t.expect(PROMPT)
     t.send("\x1b[A\x1b[A\x1b[A")
-    t.expect("event --loop")
+    t.expect("event --loop; help list")
     t.send("\x03")
     t.expect(PROMPT)
     t.send("\x04")
