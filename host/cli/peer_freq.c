@@ -31,7 +31,8 @@ enum cli_status
 cmd_set_cpu_freq(const struct cli *cli)
 {
 	enum cli_status status = CLI_OK;
-	json_t *reply = set_cpus(cli, &cli->arg[0].set, freq_of(&cli->arg[1]), &status);
+	json_t *reply = cli_call(cli, "set_cpu_freq", json_pack("{s:I, s:o}",
+		"cpu", (json_int_t)cli->arg[0].number, "freq", freq_of(&cli->arg[1])), &status);
 
 	if (cli->json && reply != NULL)
 		cli_print_json(reply);

@@ -48,15 +48,21 @@ cmd_set_query(const struct cli *cli)
 		"enabled", (int)enable), enable ? "allow query for" : "disallow query for");
 }
 
-/* {vm, vcpu}: the channels as a list, or "all". */
+/* {vm, vcpu}: the channels as a number, a list, or "all". */
 static json_t *
 channel_params(const struct cli *cli)
 {
-	char list[VALUE_LIST_SIZE];
 	const struct value *channels = &cli->arg[1];
+	char list[VALUE_LIST_SIZE];
+	json_t *vcpu;
 
-	return json_pack("{s:s, s:s}", "vm", cli->arg[0].text, "vcpu", channels->word ?
-		channels->text : cpuset_format(&channels->set, list, sizeof(list)));
+	if (channels->word)
+		vcpu = json_string(channels->text);
+	else if (channels->nb_items == 1)
+		vcpu = json_integer(channels->item[0]);
+	else
+		vcpu = json_string(cpuset_format(&channels->set, list, sizeof(list)));
+	return json_pack("{s:s, s:o}", "vm", cli->arg[0].text, "vcpu", vcpu);
 }
 
 enum cli_status

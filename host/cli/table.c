@@ -95,7 +95,7 @@ const struct cli_command cli_commands[] = {
 	  "  freqring rm_vm web\n", cmd_rm_vm },
 	{ "set_channel_status", { VM, CHANNELS, { VALUE_WORD, "STATUS", status_words } }, 3, 0,
 	  "let channels of a VM decide, or not",
-	  "A disabled channel has no vote; requests are taken and refused.\n\n"
+	  "A disabled channel has no vote: requests are read, counted, and ignored.\n\n"
 	  "  freqring set_channel_status web 0-3 disabled\n\n", cmd_set_channel_status },
 	{ "set_cpu_freq", { CPU, FREQ }, 2, 0, "set a CPU, whatever VMs ask for",
 	  "FREQ is up, down, min, max, enable_turbo, disable_turbo, or MHz. It holds for\n"

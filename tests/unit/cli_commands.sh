@@ -280,11 +280,11 @@ sent 'set_vcpupin {"config":true,"cpus":"0,127","live":true,"vcpu":1,"vm":"web"}
 prints 'Pinned vCPU(1) to pCPU core mask(0x80000000000000000000000000000001)'
 for word in up down min max enable_turbo disable_turbo; do
 	ask 0 set_cpu_freq 3 $word
-	sent "set_cpu_freq {\"cpus\":\"3\",\"freq\":\"$word\"}"
+	sent "set_cpu_freq {\"cpu\":3,\"freq\":\"$word\"}"
 	prints ''
 done
 ask 0 set_cpu_freq 0x3 1800
-sent 'set_cpu_freq {"cpus":"3","freq":1800000}'
+sent 'set_cpu_freq {"cpu":3,"freq":1800000}'
 ask 0 set_cpu_freq_mask 0x2c max
 sent 'set_cpu_freq {"cpus":"2-3,5","freq":"max"}'
 prints ''
