@@ -2,13 +2,17 @@
 /*
  * cli.h - the operator's command: what its subcommands share
  *
- * A subcommand is a row in main.c's table and a file of its own.
+ * A subcommand is a row in table.c, and a function in a file of its own that
+ * finds its arguments parsed: what is written wrongly is refused before
+ * anything is sent. One thread.
  */
 #ifndef FRQ_CLI_H
 #define FRQ_CLI_H
 
 #include <jansson.h>
 #include <stdbool.h>
+
+#include "value.h"
 
 /* Exit statuses. */
 enum cli_status {
@@ -17,49 +21,150 @@ enum cli_status {
 	CLI_USAGE = 2,
 };
 
+/* Options, in the order of cli_options. */
+enum cli_opt {
+	OPT_SOCKET,
+	OPT_OUTPUT,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_CONFIG,
+	OPT_CURRENT,
+	OPT_KIND,
+	OPT_LIVE,
+	OPT_LOOP,
+	OPT_NAME,
+	OPT_PRINT,
+	OPT_SERIAL_PORTS,
+	OPT_SERIAL,
+	OPT_SINCE,
+	OPT_TIMEOUT,
+	OPT_TIMESTAMP,
+	OPT_COUNT,
+};
+
+#define OPT(name) (1u << OPT_##name)
+
+/* These go with every command. */
+#define CLI_GLOBAL_OPTIONS \
+	(1u << OPT_SOCKET | 1u << OPT_OUTPUT | 1u << OPT_HELP | 1u << OPT_VERSION)
+
+struct cli_option {
+	const char *name;
+	char letter;		/* '\0': none */
+	struct value_type value;	/* of kind VALUE_NONE: takes none */
+	const char *help;
+};
+
+#define CLI_MAX_ARGS 3
+
+struct cli_command;
+struct shell;
+
 struct cli {
 	const char *socket;
 	bool json;
-	json_int_t since;	/* of events */
+	struct shell *shell;	/* that it runs in, or NULL */
+	const struct cli_command *cmd;
+	unsigned int nb_args;
+	struct value arg[CLI_MAX_ARGS];
+	struct value opt[OPT_COUNT];
 };
 
 struct cli_command {
 	const char *name;
-	const char *args;	/* as help shows them */
-	int max_args;
-	const char *help;
-	/* argv[0] is the name; argc is checked already. */
-	enum cli_status (*run)(const struct cli *cli, int argc, char **argv);
-};
-
-struct cli_option {
-	const char *name;
-	int letter;
-	const char *arg;	/* NULL: takes none */
-	const char *help;
-	const char *command;	/* the only one it goes with; NULL: any */
+	struct value_type arg[CLI_MAX_ARGS];	/* those it has come first */
+	unsigned int min_args;
+	unsigned int options;	/* OPT(...), beside the global ones */
+	const char *help;	/* one line */
+	const char *more;	/* lines, with an example */
+	enum cli_status (*run)(const struct cli *cli);
 };
 
 extern const struct cli_command cli_commands[];	/* ends with name == NULL */
-extern const struct cli_option cli_options[];	/* likewise */
+extern const struct cli_option cli_options[OPT_COUNT];
+
+/* Where the second part of the table starts: the words of vm_power_manager. */
+#define CLI_FIRST_OF_PEER "add_channels"
+
+#define DEFAULT_SOCKET "/run/freqring/control.sock"
+
+/** How many arguments it takes at most. */
+unsigned int cli_max_args(const struct cli_command *cmd);
 
 /** NULL: there is none, and stderr says so. */
 const struct cli_command *cli_find(const char *name);
 
-/** To stderr, after the program's name. */
+/**
+ * Parse the words of a command and run it.
+ *
+ * @param outer  socket, format and shell that hold where the words say nothing
+ * @param argv  argv[0] is the program's name, for getopt(); reordered
+ */
+enum cli_status cli_run(const struct cli *outer, int argc, char **argv);
+
+static inline bool
+cli_given(const struct cli *cli, enum cli_opt opt)
+{
+	return cli->opt[opt].text != NULL;
+}
+
+/** To stderr as one line, after the program's name. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/** The result, a new reference; NULL: it failed, and stderr says why. */
-json_t *cli_call(const struct cli *cli, const char *method, json_t *params);
+/** What cli_error() names from now on; 0: no line. */
+void cli_error_line(unsigned long line);
+
+/**
+ * Call a method of the daemon.
+ *
+ * @param params  an object, or NULL; the reference is taken
+ * @param[out] status  written only where it failed
+ * @return the result, a new reference; NULL: it failed, and stderr says why
+ */
+json_t *cli_call(const struct cli *cli, const char *method, json_t *params,
+	enum cli_status *status);
+
 void cli_print_json(const json_t *json);
 
+/** Whether this one ends the shell; shell.c. */
+void shell_quit(struct shell *shell);
+
+/* ---- help.c ---------------------------------------------------------------- */
+
+/** "VM [VCPU [CPULIST]]" */
+char *cli_format_args(const struct cli_command *cmd, char *text, size_t size);
 void cli_print_help(void);
 void cli_print_command_help(const struct cli_command *cmd);
 
-enum cli_status cmd_events(const struct cli *cli, int argc, char **argv);
-enum cli_status cmd_help(const struct cli *cli, int argc, char **argv);
-enum cli_status cmd_status(const struct cli *cli, int argc, char **argv);
-enum cli_status cmd_verify(const struct cli *cli, int argc, char **argv);
-enum cli_status cmd_version(const struct cli *cli, int argc, char **argv);
+/* ---- commands -------------------------------------------------------------- */
+
+enum cli_status cmd_add_channels(const struct cli *cli);
+enum cli_status cmd_add_vm(const struct cli *cli);
+enum cli_status cmd_attach(const struct cli *cli);
+enum cli_status cmd_completion(const struct cli *cli);
+enum cli_status cmd_detach(const struct cli *cli);
+enum cli_status cmd_event(const struct cli *cli);
+enum cli_status cmd_events(const struct cli *cli);
+enum cli_status cmd_help(const struct cli *cli);
+enum cli_status cmd_list(const struct cli *cli);
+enum cli_status cmd_quit(const struct cli *cli);
+enum cli_status cmd_release(const struct cli *cli);
+enum cli_status cmd_reload(const struct cli *cli);
+enum cli_status cmd_rm_vm(const struct cli *cli);
+enum cli_status cmd_set_channel_status(const struct cli *cli);
+enum cli_status cmd_set_cpu_freq(const struct cli *cli);
+enum cli_status cmd_set_cpu_freq_mask(const struct cli *cli);
+enum cli_status cmd_set_pcpu(const struct cli *cli);
+enum cli_status cmd_set_pcpu_mask(const struct cli *cli);
+enum cli_status cmd_set_query(const struct cli *cli);
+enum cli_status cmd_shell(const struct cli *cli);
+enum cli_status cmd_show_cpu_freq(const struct cli *cli);
+enum cli_status cmd_show_cpu_freq_mask(const struct cli *cli);
+enum cli_status cmd_show_vm(const struct cli *cli);
+enum cli_status cmd_stats(const struct cli *cli);
+enum cli_status cmd_status(const struct cli *cli);
+enum cli_status cmd_vcpupin(const struct cli *cli);
+enum cli_status cmd_verify(const struct cli *cli);
+enum cli_status cmd_version(const struct cli *cli);
 
 #endif /* FRQ_CLI_H */

@@ -23,15 +23,14 @@ print_events(json_t *reply)
 }
 
 enum cli_status
-cmd_events(const struct cli *cli, int argc, char **argv)
+cmd_events(const struct cli *cli)
 {
+	enum cli_status status;
 	json_t *reply = cli_call(cli, "events", json_pack("{s:I}", "since",
-		(json_int_t)cli->since));
+		(json_int_t)cli->opt[OPT_SINCE].number), &status);
 
-	(void)argc;
-	(void)argv;
 	if (reply == NULL)
-		return CLI_FAILED;
+		return status;
 	if (cli->json)
 		cli_print_json(reply);
 	else

@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli.h"
 #include "columns.h"
@@ -34,15 +33,21 @@ print_uptime(intmax_t s)
 static void
 print_libvirt(const json_t *l)
 {
+	const json_t *latency = json_object_get(l, "map_latency_us");
 	intmax_t errors = number_of(l, "errors");
 
 	printf("libvirt    %s, %s, %jd event%s, map read %jd times and changed %jd",
 		text_or_dash(l, "uri"), flag_of(l, "connected") ? "connected" : "NOT CONNECTED",
 		number_of(l, "events"), plural(number_of(l, "events")),
 		number_of(l, "maps_read"), number_of(l, "maps_changed"));
+	if (number_of(latency, "samples") != 0)
+		printf(", p99 %jd.%jd ms", number_of(latency, "p99") / 1000,
+			number_of(latency, "p99") / 100 % 10);
 	if (errors != 0)
 		printf(", %jd error%s", errors, plural(errors));
 	printf("\n");
+	if (text_of(l, "last_error")[0] != '\0' && !flag_of(l, "connected"))
+		printf("           %s\n", text_of(l, "last_error"));
 }
 
 static void
@@ -135,6 +140,17 @@ add_lease(struct columns *c, intmax_t left_ms)
 }
 
 static void
+add_reason(struct columns *c, const json_t *ch)
+{
+	if (flag_of(ch, "disabled"))
+		columns_add(c, "disabled");
+	else if (flag_of(ch, "quarantined"))
+		columns_add(c, "quarantined");
+	else
+		columns_add(c, "%s", text_of(ch, "reason"));
+}
+
+static void
 add_channel(struct columns *c, const json_t *ch, bool simulated)
 {
 	intmax_t granted = number_of(ch, "granted_khz");
@@ -148,7 +164,7 @@ add_channel(struct columns *c, const json_t *ch, bool simulated)
 		columns_add(c, "-");
 	else
 		columns_add(c, "%jd MHz%s", mhz(granted), mark(simulated));
-	columns_add(c, "%s", flag_of(ch, "quarantined") ? "quarantined" : text_of(ch, "reason"));
+	add_reason(c, ch);
 	columns_add(c, "%jd", number_of(ch, "requests"));
 	columns_add(c, "%jd", number_of(ch, "refusals"));
 	add_lease(c, number_of(ch, "lease_left_ms"));
@@ -200,22 +216,17 @@ keep_one(json_t *status, const char *wanted)
 {
 	json_t *vms = json_object_get(status, "vms");
 	json_t *cpus = json_object_get(status, "cpus");
-	const char *name = NULL;
+	json_t *vm = json_incref(find_vm(vms, wanted));
 
-	for (size_t i = json_array_size(vms); i-- > 0; ) {
-		const json_t *vm = json_array_get(vms, i);
-
-		if (strcmp(text_of(vm, "name"), wanted) == 0 ||
-		    strcasecmp(text_of(vm, "uuid"), wanted) == 0)
-			name = text_of(vm, "name");
-		else
-			json_array_remove(vms, i);
-	}
-	for (size_t i = json_array_size(cpus); name != NULL && i-- > 0; ) {
-		if (!has_vote_of(json_array_get(cpus, i), name))
+	if (vm == NULL)
+		return false;
+	json_array_clear(vms);
+	json_array_append_new(vms, vm);
+	for (size_t i = json_array_size(cpus); i-- > 0; ) {
+		if (!has_vote_of(json_array_get(cpus, i), text_of(vm, "name")))
 			json_array_remove(cpus, i);
 	}
-	return name != NULL;
+	return true;
 }
 
 static void
@@ -235,22 +246,23 @@ print_tables(json_t *status)
 }
 
 enum cli_status
-cmd_status(const struct cli *cli, int argc, char **argv)
+cmd_status(const struct cli *cli)
 {
-	json_t *status = cli_call(cli, "status", NULL);
+	enum cli_status status;
+	json_t *reply = cli_call(cli, "status", NULL, &status);
 
-	if (status == NULL)
-		return CLI_FAILED;
-	if (argc > 1 && !keep_one(status, argv[1])) {
+	if (reply == NULL)
+		return status;
+	if (cli->nb_args > 0 && !keep_one(reply, cli->arg[0].text)) {
 		cli_error("%s: freqringd knows no VM of that name or UUID; see freqring status",
-			argv[1]);
-		json_decref(status);
+			cli->arg[0].text);
+		json_decref(reply);
 		return CLI_FAILED;
 	}
 	if (cli->json)
-		cli_print_json(status);
+		cli_print_json(reply);
 	else
-		print_tables(status);
-	json_decref(status);
+		print_tables(reply);
+	json_decref(reply);
 	return CLI_OK;
 }

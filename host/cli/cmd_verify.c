@@ -40,15 +40,13 @@ print_verdicts(json_t *reply)
 }
 
 enum cli_status
-cmd_verify(const struct cli *cli, int argc, char **argv)
+cmd_verify(const struct cli *cli)
 {
-	json_t *reply = cli_call(cli, "verify", NULL);
 	enum cli_status status;
+	json_t *reply = cli_call(cli, "verify", NULL, &status);
 
-	(void)argc;
-	(void)argv;
 	if (reply == NULL)
-		return CLI_FAILED;
+		return status;
 	status = flag_of(reply, "ok") ? CLI_OK : CLI_FAILED;
 	if (cli->json)
 		cli_print_json(reply);

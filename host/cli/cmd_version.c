@@ -5,30 +5,28 @@
 #include "printable.h"
 
 enum cli_status
-cmd_version(const struct cli *cli, int argc, char **argv)
+cmd_version(const struct cli *cli)
 {
-	json_t *status;
+	enum cli_status status;
 	const char *daemon;
+	json_t *reply;
 
-	(void)argc;
-	(void)argv;
 	if (!cli->json)
 		printf("freqring   %s\n", FREQRING_VERSION);
-	fflush(stdout);
-	status = cli_call(cli, "status", NULL);
-	if (status == NULL)
-		return CLI_FAILED;
-	make_json_printable(status);
-	daemon = json_string_value(json_object_get(status, "version"));
+	reply = cli_call(cli, "version", NULL, &status);
+	if (reply == NULL)
+		return status;
+	make_json_printable(reply);
+	daemon = json_string_value(json_object_get(reply, "version"));
 	if (cli->json) {
-		json_t *out = json_pack("{s:s, s:s?}", "freqring", FREQRING_VERSION,
-			"freqringd", daemon);
+		json_t *out = json_pack("{s:s, s:s?, s:O?}", "freqring", FREQRING_VERSION,
+			"freqringd", daemon, "abi", json_object_get(reply, "abi"));
 
 		cli_print_json(out);
 		json_decref(out);
 	} else {
 		printf("freqringd  %s\n", daemon != NULL ? daemon : "unknown");
 	}
-	json_decref(status);
+	json_decref(reply);
 	return CLI_OK;
 }

@@ -2,6 +2,7 @@
 #include "members.h"
 
 #include <string.h>
+#include <strings.h>
 
 const char *
 text_of(const json_t *o, const char *key)
@@ -29,6 +30,19 @@ bool
 flag_of(const json_t *o, const char *key)
 {
 	return json_is_true(json_object_get(o, key));
+}
+
+json_t *
+find_vm(const json_t *vms, const char *wanted)
+{
+	for (size_t i = 0; i < json_array_size(vms); i++) {
+		json_t *vm = json_array_get(vms, i);
+
+		if (strcmp(text_of(vm, "name"), wanted) == 0 ||
+		    strcasecmp(text_of(vm, "uuid"), wanted) == 0)
+			return vm;
+	}
+	return NULL;
 }
 
 bool

@@ -14,6 +14,9 @@ const char *text_or_dash(const json_t *o, const char *key);
 intmax_t number_of(const json_t *o, const char *key);
 bool flag_of(const json_t *o, const char *key);
 
+/** In an array of VMs, by name or UUID; borrowed, NULL where there is none. */
+json_t *find_vm(const json_t *vms, const char *wanted);
+
 /** Whether the backend of this reply sets nothing. */
 bool is_simulated(const json_t *reply);
 /** Goes behind a frequency that no hardware runs at. */

@@ -31,12 +31,28 @@ format_mishaps(const json_t *o, char text[MISHAPS_SIZE])
 	}
 }
 
-static void
-add_votes(struct columns *c, json_t *votes)
+/* "operator=1800", "operator=max, no turbo": it stands before the votes. */
+static size_t
+format_manual(const json_t *cpu, char *text, size_t size)
 {
+	const char *wish = text_of(cpu, "manual_wish");
+	const json_t *turbo = json_object_get(cpu, "manual_turbo");
+	const char *no_turbo = json_is_false(turbo) ? ", no turbo" : "";
+
+	if (!flag_of(cpu, "manual") || wish[0] == '\0')
+		return 0;
+	if (strcmp(wish, "kHz") == 0)
+		return (size_t)snprintf(text, size, "operator=%jd%s",
+			mhz(number_of(cpu, "manual_khz")), no_turbo);
+	return (size_t)snprintf(text, size, "operator=%.8s%s", wish, no_turbo);
+}
+
+static void
+add_votes(struct columns *c, const json_t *cpu)
+{
+	json_t *votes = json_object_get(cpu, "votes"), *vote;
 	char text[256] = "";
-	size_t used = 0, i;
-	json_t *vote;
+	size_t used = format_manual(cpu, text, sizeof(text)), i;
 
 	json_array_foreach(votes, i, vote) {
 		intmax_t khz = number_of(vote, "khz");
@@ -49,7 +65,7 @@ add_votes(struct columns *c, json_t *votes)
 		else
 			(void)snprintf(value, sizeof(value), "%.8s", text_or_dash(vote, "wish"));
 		n = snprintf(text + used, sizeof(text) - used, "%s%s/%jd=%s",
-			i == 0 ? "" : " ", text_or_dash(vote, "vm"), number_of(vote, "vcpu"), value);
+			used == 0 ? "" : " ", text_or_dash(vote, "vm"), number_of(vote, "vcpu"), value);
 		if (n < 0 || (size_t)n >= sizeof(text) - used) {
 			text[used] = '\0';
 			columns_add(c, "%s and %zu more", text, json_array_size(votes) - i);
@@ -114,7 +130,7 @@ add_cpu(struct columns *c, const json_t *cpu, bool simulated)
 	add_khz(c, number_of(cpu, "readback_khz"), false);
 	add_decision(c, cpu);
 	columns_add(c, "%jd%s", number_of(cpu, "writes"), mishaps);
-	add_votes(c, json_object_get(cpu, "votes"));
+	add_votes(c, cpu);
 }
 
 void

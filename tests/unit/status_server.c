@@ -2,8 +2,8 @@
 /*
  * status_server.c - a daemon that only reads, for test_cli.sh
  *
- *	status_server SOCKET FILE	answer `status` and `verify` with the JSON in
- *					FILE; 300 events have happened
+ *	status_server SOCKET FILE	answer `status`, `verify` and `version` with
+ *					the JSON in FILE; 300 events have happened
  *	status_server SOCKET --fail	answer with an error; no event has happened
  *	status_server SOCKET --stuck	take connections, answer nothing
  *
@@ -37,6 +37,7 @@ static const struct rpc_method methods[] = {
 	{ "events", false, events_run },
 	{ "status", false, run_file },
 	{ "verify", false, run_file },
+	{ "version", false, run_file },
 	{ .name = NULL }
 };
 

@@ -1,12 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# test_cli.sh - freqring against a daemon that only reads
+# test_cli.sh - freqring against a daemon that only reads, and one that answers
+# what it is told to
 #
-# usage: test_cli.sh FREQRING STATUS_SERVER
+# usage: test_cli.sh FREQRING STATUS_SERVER METHOD_SERVER
 set -u
 
 freqring=$1
 server=$2
+method_server=$3
+here=$(dirname "$0")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/test_cli.XXXXXX") || exit 1
 sock=$dir/control.sock
 server_pid=
@@ -133,15 +136,15 @@ run 0 status -h
 has out "Usage: freqring status [VM]"
 run 2
 has err "a command is missing"
-run 2 statsu
-has err "statsu: no such command (did you mean status?)"
+run 2 statuss
+has err "statuss: no such command (did you mean status?)"
 run 2 xyzzy
 has err "xyzzy: no such command, see freqring help"
 run 2 status a b
 has err "b: one argument too many; usage: freqring status [VM]"
 run 2 --frob status
 run 2 -o xml status
-has err "-o xml: expected table or json"
+has err "--output xml: expected table or json"
 run 2 -o
 run 1 -s "$sock" status
 has err "$sock: No such file or directory: freqringd is not running, or listens elsewhere (-s SOCKET)"
@@ -281,14 +284,14 @@ has out '"last": 300'
 has out '"events": []'
 run 2 -s "$sock" events --since
 run 2 -s "$sock" events --since -1
-has err "--since -1: expected the number of an event"
+has err "--since -1: expected a number, decimal or 0x"
 run 2 -s "$sock" events --since 3x
 run 2 -s "$sock" events --since ''
 run 2 -s "$sock" events --since 99999999999999999999
 run 2 -s "$sock" events 3
 has err "3: one argument too many; usage: freqring events [--since N]"
 run 2 -s "$sock" status --since 3
-has err "--since goes with freqring events"
+has err "--since goes with freqring event, events"
 run 0 events -h
 has out "--since N"
 run 0 status -h
@@ -364,6 +367,11 @@ wait "$server_pid" 2>/dev/null
 server_pid=
 run 1 -s "$sock" status
 has err "Connection refused: freqringd is not running, or listens elsewhere (-s SOCKET)"
+
+# shellcheck source=tests/unit/cli_commands.sh
+. "$here/cli_commands.sh"
+# shellcheck source=tests/unit/cli_shell.sh
+. "$here/cli_shell.sh"
 
 [ "$failed" -eq 0 ] && echo "all passed"
 exit "$failed"

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""cli_terminal.py - part of test_cli.sh: freqring shell on a pseudo-terminal
+
+usage: cli_terminal.py FREQRING SOCKET STATE_HOME
+
+The daemon at SOCKET has to know the VMs "web server" and "db", and to send one
+event. Exit status 0 where all is as it should be.
+"""
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import time
+
+PROMPT = "freqring> "
+# libedit moves to the column where the line changes, and writes from there on.
+MOVES = re.compile(r"\r|\x1b\[[0-9;]*[A-Za-z]")
+SECONDS = 10
+
+
+class Terminal:
+    def __init__(self, argv, env):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            # A script's background commands ignore it, and that is inherited.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.execve(argv[0], argv, env)
+        self.text = ""
+
+    def expect(self, what):
+        """Read until `what` comes, and forget all up to it."""
+        end = time.monotonic() + SECONDS
+        while what not in self.text:
+            left = end - time.monotonic()
+            ready = select.select([self.fd], [], [], max(left, 0))[0]
+            try:
+                data = os.read(self.fd, 4096) if ready else b""
+            except OSError:
+                data = b""
+            if not data:
+                sys.exit(f"FAIL: no {what!r} after {self.text!r}")
+            self.text = MOVES.sub("", self.text + data.decode(errors="replace"))
+        before, self.text = self.text.split(what, 1)
+        return before
+
+    def send(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def wait(self):
+        """Read to the end; the exit status."""
+        try:
+            while data := os.read(self.fd, 4096):
+                self.text += data.decode(errors="replace")
+        except OSError:
+            pass  # how Linux says that the other end is closed
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def check(what, ok):
+    if not ok:
+        sys.exit(f"FAIL: freqring shell on a terminal: {what}")
+
+
+def main():
+    freqring, sock, state = sys.argv[1:]
+    env = dict(os.environ, TERM="xterm", XDG_STATE_HOME=state, HOME=state, LC_ALL="C.UTF-8")
+    argv = [freqring, "-s", sock, "shell"]
+
+    t = Terminal(argv, env)
+    t.expect(PROMPT)
+    # A command, an option, a word, and a VM whose name needs quotes.
+    t.send("set_ch\tw\t")
+    t.expect("set_channel_status web\\ server ")
+    t.send("a\ten\t")
+    t.expect("all enabled ")
+    t.send("\r")
+    t.expect("Updated status of 1 channels for VM 'web server'")
+    t.expect(PROMPT)
+    t.send("help; eve\t\t")
+    t.expect("event  events")
+    t.expect(PROMPT)
+    t.send("\x03")
+    t.expect(PROMPT)
+    t.send("event --lo\t")
+    t.expect("--loop ")
+    t.send("\r")
+    t.expect("event 'drift'")
+    t.send("\x03")
+    t.expect("event loop interrupted")
+    t.expect(PROMPT)
+    # It ends the line, and with it what comes behind the command.
+    t.send("event --loop; help list\r")
+    t.expect("event 'drift'")
+    t.send("\x03")
+    t.expect("events received: 1")
+    check("Ctrl-C let the line go on", "Usage" not in t.expect(PROMPT))
+    # From the history.
+    t.send("\x1b[A\x1b[A\x1b[A")
+    t.expect("set_channel_status web\\ server all enabled")
+    t.send("\x03")
+    t.expect(PROMPT)
+    t.send("frob\r")
+    t.expect("frob: no such command")
+    t.expect(PROMPT)
+    t.send("quit\r")
+    status = t.wait()
+    check(f"exit status {status}: {t.text}", status == 2)
+
+    # The next one has the history; the end of input ends it.
+    t = Terminal(argv, env)
+    t.expect(PROMPT)
+    t.send("\x1b[A\x1b[A\x1b[A")
+    t.expect("event --loop; help list")
+    t.send("\x03")
+    t.expect(PROMPT)
+    t.send("\x04")
+    check("exit status at the end of input", t.wait() == 0)
+    path = os.path.join(state, "freqring", "history")
+    with open(path, encoding="utf-8") as f:
+        check("history", "frob" in f.read())
+    check("mode of the history", os.stat(path).st_mode & 0o77 == 0)
+
+
+main()
