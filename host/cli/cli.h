@@ -56,6 +56,7 @@ void cli_print_json(const json_t *json);
 void cli_print_help(void);
 void cli_print_command_help(const struct cli_command *cmd);
 
+enum cli_status cmd_doctor(const struct cli *cli, int argc, char **argv);
 enum cli_status cmd_events(const struct cli *cli, int argc, char **argv);
 enum cli_status cmd_help(const struct cli *cli, int argc, char **argv);
 enum cli_status cmd_status(const struct cli *cli, int argc, char **argv);

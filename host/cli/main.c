@@ -21,6 +21,8 @@
 enum { OPTION_WITHOUT_LETTER = 256, OPTION_SINCE = OPTION_WITHOUT_LETTER, OPTION_VERSION };
 
 const struct cli_command cli_commands[] = {
+	{ "doctor", "[CONFIG-FILE]", 1, "what is missing for freqring on this machine, and how to mend it",
+	  cmd_doctor },
 	{ "events", "[--since N]", 0, "what happened to the CPUs and to leases, the last 256",
 	  cmd_events },
 	{ "help", "[COMMAND]", 1, "what commands there are, or what one does", cmd_help },
