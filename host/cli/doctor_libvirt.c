@@ -2,6 +2,7 @@
 /*
  * doctor_libvirt.c - libvirt, our hook in it, and each VM's device and pinning
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,8 +38,10 @@ doctor_check_hook(struct doctor *d)
 	char path[DOCTOR_PATH];
 	struct stat st;
 
-	/* As far as may be looked: the folder is root's only on some systems. */
-	if (stat(doctor_path(d, path, HOOK), &st) < 0) {
+	if (stat(doctor_path(d, path, HOOK), &st) < 0 && errno == EACCES) {
+		doctor_say(d, DOCTOR_WARN, "this user may not look for %s", HOOK);
+		doctor_mend(d, "run freqring doctor as root");
+	} else if (stat(path, &st) < 0) {
 		doctor_say(d, DOCTOR_WARN, "%s is not there: a VM that starts without freqringd, or "
 			"that is defined and started at once, gets a file everybody may read", HOOK);
 		doctor_mend(d, "ninja -C build install puts it there; then restart libvirt's daemon");

@@ -84,6 +84,16 @@ read_domain(virDomainPtr dom, const struct cpuset *online, int maplen, struct vm
 		"problem", err.text, "vcpus", vcpus);
 }
 
+/* libvirt has them in another order each time. */
+static int
+compare_names(const void *a, const void *b)
+{
+	const virDomainPtr *x = a, *y = b;
+	const char *nx = virDomainGetName(*x), *ny = virDomainGetName(*y);
+
+	return nx != NULL && ny != NULL ? strcmp(nx, ny) : 0;
+}
+
 static json_t *
 read_domains(virConnectPtr conn)
 {
@@ -101,6 +111,8 @@ read_domains(virConnectPtr conn)
 	} else {
 		take_bits(&online, bits, VIR_CPU_MAPLEN((size_t)nb_cpus));
 	}
+	if (nb > 1)
+		qsort(doms, (size_t)nb, sizeof(virDomainPtr), compare_names);
 	for (int i = 0; i < nb; i++) {
 		(void)json_array_append_new(vms, read_domain(doms[i], &online,
 			VIR_CPU_MAPLEN(nb_cpus), vm));

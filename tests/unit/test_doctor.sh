@@ -307,8 +307,8 @@ vms "$(vm web 11111111-aaaa-4aaa-8aaa-000000000001 freqring-web "0:1 1:1")
 $(vm db 11111111-aaaa-4aaa-8aaa-000000000002 freqring-db "0:2 1:2")"
 region freqring-db
 doctor 0 "a policy of two VMs'"
-says WARN domains "CPUs 1-2 share a cpufreq policy, and belong to the VMs web and db"
-mends domains "freqring vcpupin db"
+says WARN domains "CPUs 1-2 share a cpufreq policy, and belong to the VMs db and web"
+mends domains "freqring vcpupin web"
 
 # ---- the poller's CPU
 machine
@@ -610,12 +610,14 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	cp "$freqring" "$dir/freqring"
 	put dev/kvm ""
 	chmod 600 "$root/dev/kvm" "$root/etc/freqring/freqringd.conf"
+	chmod 700 "$root/etc/libvirt/hooks"
 	what="as nobody"
 	FREQRING_DOCTOR_ROOT=$root setpriv --reuid=65534 --regid=65534 --clear-groups \
 		timeout 30 "$dir/freqring" -s "$sock" doctor -o table >"$dir/out" 2>"$dir/err"
 	says WARN config "Permission denied; the defaults are looked at"
 	says WARN daemon "this user may not ask freqringd"
 	mends daemon "run as root, or "
+	says WARN hook "this user may not look for /etc/libvirt/hooks/qemu.d/freqring"
 	says WARN kvm "/dev/kvm: Permission denied"
 	mends kvm "usermod -aG kvm USER"
 	says PASS driver "CPUs 0-3: acpi-cpufreq"
