@@ -33,7 +33,8 @@ struct doctor {
 	const char *root;
 	const char *socket;
 	char file[DOCTOR_PATH];	/* of the configuration */
-	int config_ret;		/* 0, or why the defaults are used: a negative errno ... */
+	int config_ret;		/* 0; -ERANGE: not for the CPUs of this machine; another
+				 * negative errno: the defaults are looked at ... */
 	struct frq_err config_err;	/* ... and a sentence */
 	struct config config;
 	json_t *status;		/* the daemon's, or NULL ... */

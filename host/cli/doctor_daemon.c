@@ -17,6 +17,9 @@ doctor_check_config(struct doctor *d)
 	if (d->config_ret == -EACCES) {
 		doctor_say(d, DOCTOR_WARN, "%s; the defaults are looked at", d->config_err.text);
 		doctor_mend(d, "run freqring doctor as root");
+	} else if (d->config_ret == -ERANGE && d->status != NULL) {
+		doctor_say(d, DOCTOR_WARN, "%s", d->config_err.text);
+		doctor_mend(d, "mend %s; freqringd would not start again with it", d->file);
 	} else if (d->config_ret != 0) {
 		doctor_say(d, DOCTOR_FAIL, "%s", d->config_err.text);
 		doctor_mend(d, "mend %s; freqringd does not start with it", d->file);

@@ -34,6 +34,22 @@ read_config(struct doctor *d, const char *file)
 	}
 }
 
+/*
+ * What keeps the daemon from starting although each setting is well-formed. Its
+ * affinity is not known here: all CPUs that are online.
+ */
+static void
+check_config_cpus(struct doctor *d)
+{
+	struct config c = d->config;
+	struct config_machine m = { .online = d->online, .affinity = d->online };
+
+	doctor_read_cpus(d, &m.present, "/sys/devices/system/cpu/present");
+	if (d->config_ret == 0 && !cpuset_empty(&d->online) &&
+	    !config_check_cpus(&c, &m, &d->config_err))
+		d->config_ret = -ERANGE;
+}
+
 /* The default socket gives way to the configured one. */
 static void
 ask_daemon(struct doctor *d, const char *socket)
@@ -49,7 +65,6 @@ find_cpus(struct doctor *d)
 {
 	const json_t *cpus = json_object_get(d->status, "cpus");
 
-	doctor_read_cpus(d, &d->online, "/sys/devices/system/cpu/online");
 	for (size_t i = 0; i < json_array_size(cpus); i++) {
 		intmax_t cpu = number_of(json_array_get(cpus, i), "cpu");
 
@@ -73,7 +88,9 @@ doctor_gather(struct doctor *d, const char *socket, const char *file)
 {
 	const char *uri;
 
+	doctor_read_cpus(d, &d->online, "/sys/devices/system/cpu/online");
 	read_config(d, file);
+	check_config_cpus(d);
 	ask_daemon(d, socket);
 	find_cpus(d);
 	uri = text_of(json_object_get(d->status, "libvirt"), "uri");

@@ -253,6 +253,7 @@ machine
 put sys/devices/system/cpu/online 0-1,3
 doctor 0 "a managed CPU is offline"
 says WARN driver "managed, and not online: CPU 2"
+says WARN config "managed_cpus = 1-2: CPU 2 is not online"
 mends driver "chcpu -e 2"
 says PASS governor "CPU 1: schedutil"
 
@@ -578,6 +579,13 @@ doctor 1 "a mistake in the configuration"
 says FAIL config "freqringd.conf:"
 says FAIL config "simulatd"
 mends config "freqringd does not start with it"
+config ""
+put sys/devices/system/cpu/online 0-2
+doctor 1 "a CPU that is not there"
+says FAIL config "poller_cpu = 3: CPU 3 is not online"
+mends config "freqringd does not start with it"
+config "backend = simulatd"
+put sys/devices/system/cpu/online 0-3
 doctor 1 "a configuration that is not there" "$dir/nosuch.conf"
 says FAIL config "$dir/nosuch.conf: No such file"
 sed "s|^managed_cpus.*|managed_cpus = 0|" "$root/etc/freqring/freqringd.conf" |
