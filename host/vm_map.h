@@ -16,6 +16,9 @@
 #include "cpuset.h"
 #include "freqring_abi.h"
 
+/* A shmem device is ours when its name starts with this. */
+#define FRQ_SHMEM_PREFIX "freqring-"
+
 enum vm_run_state {
 	VM_DEFINED,	/* known to libvirt, not running */
 	VM_RUNNING,

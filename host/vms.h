@@ -17,8 +17,6 @@
 #include "poller.h"
 #include "vm_map.h"
 
-#define FRQ_SHMEM_PREFIX "freqring-"
-
 struct vms;
 
 struct vms_config {

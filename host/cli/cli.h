@@ -143,6 +143,7 @@ enum cli_status cmd_add_vm(const struct cli *cli);
 enum cli_status cmd_attach(const struct cli *cli);
 enum cli_status cmd_completion(const struct cli *cli);
 enum cli_status cmd_detach(const struct cli *cli);
+enum cli_status cmd_doctor(const struct cli *cli);
 enum cli_status cmd_event(const struct cli *cli);
 enum cli_status cmd_events(const struct cli *cli);
 enum cli_status cmd_help(const struct cli *cli);

@@ -12,7 +12,10 @@ static const char *const shells[] = { "bash", NULL };
 static const char *const freqs[] = { "up", "down", "min", "max", "enable_turbo",
 	"disable_turbo", NULL };
 static const char *const kinds[] = { "drift", "drift-over", "refused", "refused-over",
-	"offline", "online", "lease-expired", NULL };
+	"offline", "online", "lease-expired", "libvirt-lost", "libvirt-connected",
+	"libvirt-synced", "served", "not-served", "quarantined", "state", "renamed", "pinned",
+	"pin-differs", "vcpu", "device", "pm-suspend", "pm-suspend-disk", "pm-wakeup",
+	"operator", NULL };
 
 #define NO_VALUE { VALUE_NONE, NULL, NULL }
 
@@ -39,6 +42,10 @@ const struct cli_command cli_commands[] = {
 	  "take freqring's device out of a VM",
 	  "A running guest has to give it up first; it is waited for.\n\n"
 	  "  freqring detach web --live\n", cmd_detach },
+	{ "doctor", { { VALUE_TEXT, "CONFIG-FILE", NULL } }, 0, 0,
+	  "what is missing on this machine, and how to mend it",
+	  "Needs no daemon and changes nothing. Exit status 1 where something FAILs.\n\n"
+	  "  freqring doctor\n", cmd_doctor },
 	{ "event", { VM }, 0,
 	  OPT(KIND) | OPT(LOOP) | OPT(TIMESTAMP) | OPT(TIMEOUT) | OPT(SINCE),
 	  "wait for events of a VM or of all",
