@@ -89,6 +89,13 @@ prints '[
 ]
 web server
 db'
+printf 'list --name\nlist --name -o table\n' | "$freqring" -o json -s "$sock" shell >"$dir/out"
+prints '[
+  "web server",
+  "db"
+]
+web server
+db'
 ask 2 shell x
 if [ -w /dev/full ]; then
 	what="freqring shell >/dev/full"
