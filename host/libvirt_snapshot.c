@@ -47,6 +47,13 @@ struct libvirt_snapshot {
 	unsigned char pins[FRQ_MAX_CHANNELS * VIR_CPU_MAPLEN(FRQ_MAX_CPUS)];
 };
 
+/* How closely a domain is looked at. */
+enum depth {
+	LOOK_PINS,	/* its pinning alone */
+	LOOK,		/* its state; where it is ours and runs, all but its process */
+	LOOK_CLOSELY,	/* all of it */
+};
+
 struct libvirt_snapshot *
 libvirt_snapshot_create(const char *prefix)
 {
@@ -302,20 +309,22 @@ presence_changed(const struct vm_map_vm *was, const struct vm_map_vm *is)
 
 /* Fill in s->scratch, and k but for k->vm. */
 static int
-read_domain(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, bool full,
+read_domain(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, enum depth depth,
 	struct frq_err *err)
 {
 	struct vm_map_vm *vm = &s->scratch;
 	unsigned int id = virDomainGetID(dom);
 	const char *name = virDomainGetName(dom);
+	bool full = depth == LOOK_CLOSELY, follow;
 	enum vm_run_state last;
-	bool follow;
 	int ret = 0;
 
 	if (k->vm != NULL)
 		vm_map_vm_expand(vm, k->vm);
 	else
 		memset(vm, 0, sizeof(*vm));
+	if (depth == LOOK_PINS && k->complete && id == k->id)
+		return read_cpus(s, k, dom, false, err);
 	last = vm->state;
 	if (id != k->id)
 		k->qemu = (struct qemu_process){ .pid = 0 };
@@ -354,7 +363,7 @@ keep(struct libvirt_snapshot *s, struct known *k)
 }
 
 static void
-follow_domain(struct libvirt_snapshot *s, virDomainPtr dom, bool full)
+follow_domain(struct libvirt_snapshot *s, virDomainPtr dom, enum depth depth)
 {
 	uint8_t uuid[VIR_UUID_BUFLEN];
 	struct frq_err err = { .text = "" };
@@ -369,7 +378,7 @@ follow_domain(struct libvirt_snapshot *s, virDomainPtr dom, bool full)
 	}
 	k->seen = true;
 	virResetLastError();
-	if (read_domain(s, k, dom, full, &err) == 0) {
+	if (read_domain(s, k, dom, depth, &err) == 0) {
 		keep(s, k);
 		if (k->failed)
 			FRQ_LOG(NOTICE, "VM %s: libvirt can be asked about it again", virDomainGetName(dom));
@@ -488,7 +497,7 @@ libvirt_snapshot_read(struct libvirt_snapshot *s, virConnectPtr conn, bool full,
 	set_seen(s, false);
 	for (int i = 0; i < nb; i++) {
 		if (virConnectIsAlive(conn) == 1)
-			follow_domain(s, doms[i], full);
+			follow_domain(s, doms[i], full ? LOOK_CLOSELY : LOOK);
 		virDomainFree(doms[i]);
 	}
 	free(doms);
@@ -497,24 +506,20 @@ libvirt_snapshot_read(struct libvirt_snapshot *s, virConnectPtr conn, bool full,
 
 int
 libvirt_snapshot_read_some(struct libvirt_snapshot *s, virConnectPtr conn,
-	const uint8_t (*uuid)[VIR_UUID_BUFLEN], unsigned int nb,
+	const struct libvirt_news *news, unsigned int nb,
 	struct vm_map **map, struct frq_err *err)
 {
-	int ret = read_host_cpus(s, conn, err);
-
-	if (ret < 0)
-		return ret;
 	set_seen(s, true);
 	for (unsigned int i = 0; i < nb; i++) {
-		struct known *k = find_known(s, uuid[i]);
+		struct known *k = find_known(s, news[i].uuid);
 		virDomainPtr dom;
 
 		if (k == NULL)
 			continue;
 		virResetLastError();
-		dom = virDomainLookupByUUID(conn, uuid[i]);
+		dom = virDomainLookupByUUID(conn, news[i].uuid);
 		if (dom != NULL)
-			follow_domain(s, dom, true);
+			follow_domain(s, dom, news[i].pins_only ? LOOK_PINS : LOOK_CLOSELY);
 		else if (virt_error_code() == VIR_ERR_NO_DOMAIN)
 			k->seen = false;
 		if (dom != NULL)

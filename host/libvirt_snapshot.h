@@ -32,13 +32,20 @@ void libvirt_snapshot_free(struct libvirt_snapshot *s);
 int libvirt_snapshot_read(struct libvirt_snapshot *s, virConnectPtr conn, bool full,
 	struct vm_map **map, struct frq_err *err);
 
+/* A domain that there is news of. */
+struct libvirt_news {
+	uint8_t uuid[VIR_UUID_BUFLEN];
+	bool pins_only;		/* nothing else of it has changed */
+};
+
 /**
- * Read some domains wholly, and leave the others as they were read last.
+ * Read some domains, and leave the others as they were read last; so what CPUs
+ * the host has.
  *
- * @param uuid  of `nb` domains; one that libvirt does not know any more is forgotten
+ * @param news  of `nb` domains; one that libvirt does not know any more is forgotten
  */
 int libvirt_snapshot_read_some(struct libvirt_snapshot *s, virConnectPtr conn,
-	const uint8_t (*uuid)[VIR_UUID_BUFLEN], unsigned int nb,
+	const struct libvirt_news *news, unsigned int nb,
 	struct vm_map **map, struct frq_err *err);
 
 #endif /* FRQ_LIBVIRT_SNAPSHOT_H */

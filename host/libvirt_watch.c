@@ -48,7 +48,7 @@
 struct news {
 	bool any, all;
 	unsigned int nb;
-	uint8_t uuid[MAX_DIRTY][VIR_UUID_BUFLEN];
+	struct libvirt_news of[MAX_DIRTY];
 	uint64_t event_ns;		/* CLOCK_MONOTONIC of the first event, 0: none */
 };
 
@@ -175,7 +175,7 @@ tell_lost(struct libvirt_watch *w, const char *why)
 
 /* @param uuid  of the domain there is news of; NULL: all */
 static void
-tell_news(struct libvirt_watch *w, const uint8_t *uuid)
+tell_news(struct libvirt_watch *w, const uint8_t *uuid, bool pins_only)
 {
 	struct news *n = &w->news;
 	bool known = false;
@@ -184,12 +184,18 @@ tell_news(struct libvirt_watch *w, const uint8_t *uuid)
 	n->any = true;
 	if (n->event_ns == 0 && uuid != NULL)
 		n->event_ns = now_ns();
-	for (unsigned int i = 0; uuid != NULL && i < n->nb; i++)
-		known |= memcmp(n->uuid[i], uuid, VIR_UUID_BUFLEN) == 0;
-	if (uuid == NULL || (!known && n->nb == MAX_DIRTY))
+	for (unsigned int i = 0; uuid != NULL && i < n->nb; i++) {
+		if (memcmp(n->of[i].uuid, uuid, VIR_UUID_BUFLEN) != 0)
+			continue;
+		known = true;
+		n->of[i].pins_only &= pins_only;
+	}
+	if (uuid == NULL || (!known && n->nb == MAX_DIRTY)) {
 		n->all = true;
-	else if (!known)
-		memcpy(n->uuid[n->nb++], uuid, VIR_UUID_BUFLEN);
+	} else if (!known) {
+		memcpy(n->of[n->nb].uuid, uuid, VIR_UUID_BUFLEN);
+		n->of[n->nb++].pins_only = pins_only;
+	}
 	(void)pthread_cond_broadcast(&w->wake);
 	(void)pthread_mutex_unlock(&w->lock);
 }
@@ -252,12 +258,18 @@ wait_for_work(struct libvirt_watch *w, unsigned int ms)
 /* ---- events --------------------------------------------------------------- */
 
 static void
-on_event(struct libvirt_watch *w, virDomainPtr dom)
+on_news(struct libvirt_watch *w, virDomainPtr dom, bool pins_only)
 {
 	uint8_t uuid[VIR_UUID_BUFLEN];
 
 	count(&w->stats.events);
-	tell_news(w, virDomainGetUUID(dom, uuid) == 0 ? uuid : NULL);
+	tell_news(w, virDomainGetUUID(dom, uuid) == 0 ? uuid : NULL, pins_only);
+}
+
+static void
+on_event(struct libvirt_watch *w, virDomainPtr dom)
+{
+	on_news(w, dom, false);
 }
 
 static int
@@ -272,7 +284,7 @@ static void
 on_tunable(virConnectPtr conn, virDomainPtr dom, virTypedParameterPtr params, int nb, void *arg)
 {
 	(void)conn, (void)params, (void)nb;
-	on_event(arg, dom);
+	on_news(arg, dom, true);
 }
 
 static void
@@ -412,7 +424,7 @@ connect_now(struct libvirt_watch *w)
 	(void)virConnectSetKeepAlive(w->conn, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
 	(void)virConnectRegisterCloseCallback(w->conn, on_close, w, NULL);
 	register_events(w);
-	tell_news(w, NULL);
+	tell_news(w, NULL, false);
 	w->synced = false;
 	count(&w->stats.connects);
 	__atomic_store_n(&w->stats.connected, true, __ATOMIC_RELAXED);
@@ -443,12 +455,12 @@ read_news(struct libvirt_watch *w, const struct news *n, struct vm_map **map, st
 	bool full = n->all || w->timed_reads % FULL_EVERY == 0;
 
 	if (!n->all && now < w->next_timed_ns)
-		return libvirt_snapshot_read_some(w->snapshot, w->conn, n->uuid, n->nb, map, err);
+		return libvirt_snapshot_read_some(w->snapshot, w->conn, n->of, n->nb, map, err);
 	w->next_timed_ns = now + READ_MS * UINT64_C(1000000);
 	w->timed_reads++;
 	/* The others may have to be looked at less closely. */
 	if (!full && n->nb > 0) {
-		int ret = libvirt_snapshot_read_some(w->snapshot, w->conn, n->uuid, n->nb, map, err);
+		int ret = libvirt_snapshot_read_some(w->snapshot, w->conn, n->of, n->nb, map, err);
 
 		if (ret < 0)
 			return ret;

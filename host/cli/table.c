@@ -43,7 +43,7 @@ const struct cli_command cli_commands[] = {
 	  "A running guest has to give it up first; it is waited for.\n\n"
 	  "  freqring detach web --live\n", cmd_detach },
 	{ "doctor", { { VALUE_TEXT, "CONFIG-FILE", NULL } }, 0, 0,
-	  "what is missing on this machine, and how to mend it",
+	  "what is missing here, and how to mend it",
 	  "Needs no daemon and changes nothing. Exit status 1 where something FAILs.\n\n"
 	  "  freqring doctor\n", cmd_doctor },
 	{ "event", { VM }, 0,
