@@ -58,6 +58,7 @@ struct cli_option {
 #define CLI_MAX_ARGS 3
 
 struct cli_command;
+struct client_error;
 struct shell;
 
 struct cli {
@@ -123,6 +124,9 @@ void cli_error_line(unsigned long line);
  */
 json_t *cli_call(const struct cli *cli, const char *method, json_t *params,
 	enum cli_status *status);
+
+/** Say why a call failed. @return the status that says whose fault it is */
+enum cli_status cli_call_failed(const struct client_error *err);
 
 void cli_print_json(const json_t *json);
 

@@ -112,10 +112,8 @@ call(struct listener *l, const char *method, json_t *params, enum cli_status *st
 	struct client_error err;
 	json_t *result = client_call(&l->client, method, params, 0, &err);
 
-	if (result == NULL) {
-		cli_error("%s", err.why.text);
-		*status = err.code == -32602 ? CLI_USAGE : CLI_FAILED;
-	}
+	if (result == NULL)
+		*status = cli_call_failed(&err);
 	return result;
 }
 

@@ -44,7 +44,8 @@ show(const struct cli *cli, json_t *params)
 		for (size_t i = 0; i < json_array_size(vcpus); i++) {
 			const json_t *vcpu = json_array_get(vcpus, i);
 
-			printf(" %-4jd   %s\n", number_of(vcpu, "vcpu"), text_or_dash(vcpu, "cpus"));
+			printf(" %-4jd   %s\n", number_of(vcpu, "vcpu"),
+				text_or_dash(vcpu, "cpus"));
 		}
 		printf("\n");
 	}

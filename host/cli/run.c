@@ -16,6 +16,9 @@
 /* Beyond any character: what getopt_long() returns for an option is this and its row. */
 #define OPTION_BASE 256
 
+/* Of JSON-RPC: the daemon found what this command could not see. */
+#define INVALID_PARAMS (-32602)
+
 /* getopt()'s own form of the options, for one command. */
 struct getopt_tables {
 	struct option longs[OPT_COUNT + 1];
@@ -64,6 +67,13 @@ cli_print_json(const json_t *json)
 
 /* ---- calls ------------------------------------------------------------------ */
 
+enum cli_status
+cli_call_failed(const struct client_error *err)
+{
+	cli_error("%s", err->why.text);
+	return err->code == INVALID_PARAMS ? CLI_USAGE : CLI_FAILED;
+}
+
 json_t *
 cli_call(const struct cli *cli, const char *method, json_t *params, enum cli_status *status)
 {
@@ -77,10 +87,8 @@ cli_call(const struct cli *cli, const char *method, json_t *params, enum cli_sta
 	} else {
 		json_decref(params);
 	}
-	if (result == NULL) {
-		cli_error("%s", err.why.text);
-		*status = err.code == -32602 ? CLI_USAGE : CLI_FAILED;
-	}
+	if (result == NULL)
+		*status = cli_call_failed(&err);
 	return result;
 }
 
