@@ -340,12 +340,14 @@ libvirt_jobs_free(struct libvirt_jobs *jobs)
 		return;
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += STOP_SECONDS;
-	/* The analyzer does not see LIST_REMOVE take it off the list. */
 	while ((r = LIST_FIRST(&jobs->running)) != NULL) {
 		struct frq_err err;
 
-		/* Here, for a thread that is left behind frees the rest. */
-		event_free(r->deadline);
+		/*
+		 * Here, for a thread that is left behind frees the rest. The analyzer
+		 * does not see LIST_REMOVE take it off the list.
+		 */
+		event_free(r->deadline);	/* NOLINT(clang-analyzer-unix.Malloc) */
 		r->deadline = NULL;
 		frq_err_set(&err, "VM %.80s: freqringd ends while %s is under way in libvirt",
 			r->job.vm, r->job.what);
@@ -353,7 +355,7 @@ libvirt_jobs_free(struct libvirt_jobs *jobs)
 		answer(r, NULL, &err);
 		if (wait_for(r, &end)) {
 			(void)pthread_join(r->thread, NULL);
-			free_running(r);	/* NOLINT(clang-analyzer-unix.Malloc) */
+			free_running(r);
 		} else {
 			FRQ_LOG(WARNING, "VM %s: %s is left behind in libvirt", r->job.vm, r->job.what);
 		}

@@ -203,6 +203,19 @@ is_same(const struct config_setting *s, const char *a, const char *b)
 	}
 }
 
+static bool
+same_vms(const struct config *a, const struct config *b)
+{
+	for (unsigned int i = 0; i < a->nb_vms && i < b->nb_vms; i++) {
+		const struct config_vm *x = &a->vm[i], *y = &b->vm[i];
+
+		if (strcmp(x->pattern, y->pattern) != 0 || x->min_mhz != y->min_mhz ||
+		    x->max_mhz != y->max_mhz || x->turbo != y->turbo || x->priority != y->priority)
+			return false;
+	}
+	return a->nb_vms == b->nb_vms;
+}
+
 /* Take over what may change; name what did, and what would take a restart. */
 static void
 take_settings(struct config *c, struct config *given, const struct config *fresh,
@@ -220,7 +233,7 @@ take_settings(struct config *c, struct config *given, const struct config *fresh
 		memcpy((char *)given + s->offset, value, s->size);
 		memcpy((char *)c + s->offset, value, s->size);
 	}
-	if (given->nb_vms == fresh->nb_vms && memcmp(given->vm, fresh->vm, sizeof(fresh->vm)) == 0)
+	if (same_vms(given, fresh))
 		return;
 	(void)json_array_append_new(changed, json_string("[vm PATTERN]"));
 	given->nb_vms = c->nb_vms = fresh->nb_vms;

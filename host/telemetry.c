@@ -157,43 +157,70 @@ find_vm(const json_t *vms, const char *given, size_t len)
 	return NULL;
 }
 
+/* Name and UUID of each VM with a device of ours: the status of all of them is long. */
+static json_t *
+names_of_vms(const struct daemon *d)
+{
+	json_t *list = vms_list(d->vms), *vms = json_array(), *vm;
+	size_t i;
+
+	json_array_foreach(json_object_get(list, "vms"), i, vm)
+		if (*string_of(vm, "shmem") != '\0' || json_is_true(json_object_get(vm, "added")))
+			(void)json_array_append(vms, vm);
+	json_decref(list);
+	return vms;
+}
+
 static int
 answer_vm_list(struct daemon *d, const char *param, json_t **reply)
 {
 	char text[RTE_TEL_MAX_STRING_LEN];
-	json_t *status, *names, *vm;
+	json_t *vms, *names, *vm;
 	size_t i;
 
 	if (param != NULL)
 		return -EINVAL;
-	status = vms_status(d->vms);
+	vms = names_of_vms(d);
 	names = json_array();
-	json_array_foreach(json_object_get(status, "vms"), i, vm)
+	json_array_foreach(vms, i, vm)
 		(void)json_array_append_new(names, json_string(handle_of(vm, text)));
-	json_decref(status);
+	json_decref(vms);
 	return reply_with(reply, names);
+}
+
+/* What status says of a VM, a new reference; NULL: there is none. */
+static json_t *
+status_of_vm(const struct daemon *d, const char *given, size_t len)
+{
+	json_t *vms = names_of_vms(d), *status = NULL;
+	const json_t *vm = find_vm(vms, given, len);
+	struct frq_err err;
+
+	if (vm != NULL)
+		status = vms_one(d->vms, string_of(vm, "uuid"), &err);
+	json_decref(vms);
+	return status;
 }
 
 /* All but its lists. */
 static int
 answer_vm_info(struct daemon *d, const char *param, json_t **reply)
 {
-	json_t *status, *vm, *info = NULL, *value;
+	json_t *vm, *info, *value;
 	const char *key;
 
 	if (param == NULL)
 		return -EINVAL;
-	status = vms_status(d->vms);
-	vm = find_vm(json_object_get(status, "vms"), param, strlen(param));
-	if (vm != NULL) {
-		info = json_pack("{s:I}", "nb_channels",
-			(json_int_t)json_array_size(json_object_get(vm, "channels")));
-		json_object_foreach(vm, key, value)
-			if (!json_is_array(value))
-				(void)json_object_set(info, key, value);
-	}
-	json_decref(status);
-	return vm != NULL ? reply_with(reply, info) : -EINVAL;
+	vm = status_of_vm(d, param, strlen(param));
+	if (vm == NULL)
+		return -EINVAL;
+	info = json_pack("{s:I}", "nb_channels",
+		(json_int_t)json_array_size(json_object_get(vm, "channels")));
+	json_object_foreach(vm, key, value)
+		if (!json_is_array(value))
+			(void)json_object_set(info, key, value);
+	json_decref(vm);
+	return reply_with(reply, info);
 }
 
 static json_t *
@@ -213,16 +240,15 @@ static int
 answer_vcpu_info(struct daemon *d, const char *param, json_t **reply)
 {
 	const char *comma = param != NULL ? strrchr(param, ',') : NULL;
-	json_t *status, *channel;
+	json_t *vm, *channel;
 	uint64_t number;
 
 	if (comma == NULL || !parse_number(comma + 1, FRQ_MAX_CHANNELS - 1, &number))
 		return -EINVAL;
-	status = vms_status(d->vms);
-	channel = find_channel(find_vm(json_object_get(status, "vms"), param,
-		(size_t)(comma - param)), number);
+	vm = status_of_vm(d, param, (size_t)(comma - param));
+	channel = find_channel(vm, number);
 	*reply = json_incref(channel);
-	json_decref(status);
+	json_decref(vm);
 	return channel != NULL ? 0 : -EINVAL;
 }
 
