@@ -182,6 +182,10 @@ load_wish(struct applier *a, struct channel *ch)
 		a->lease_end_ms = end;
 	if (expired && wishes && !ch->a.expired) {
 		counter_add(&a->leases_expired, 1);
+	}
+	/* Guests choose when: once a second and VM is news, more is noise. */
+	if (expired && wishes && !ch->a.expired && now - ch->vm->lease_told_ms >= 1000) {
+		ch->vm->lease_told_ms = now;
 		event_raise(EVENT_LEASE_EXPIRED, ch->vm->name,
 			"VM %s, vCPU %u: its lease ran out, the fail-safe (%s) is in force",
 			ch->vm->name, ch->number, failsafe_name[a->c.failsafe]);

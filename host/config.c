@@ -17,6 +17,7 @@ take_file(struct config *c, const char *given, struct frq_err *err)
 {
 	int ret = config_parse_file(c, given != NULL ? given : CONFIG_DEFAULT_FILE, err);
 
+	c->from_file = ret == 0;
 	/* The defaults do; but a file that somebody names has to be there. */
 	return ret == 0 || (ret == -ENOENT && given == NULL);
 }

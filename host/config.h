@@ -75,6 +75,7 @@ struct config {
 	unsigned int nb_vms;
 	/* the command line alone */
 	bool restore;			/* put back what a killed freqringd left, and end */
+	bool from_file;			/* there was a file */
 };
 
 /**

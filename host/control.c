@@ -23,6 +23,7 @@
 
 #define MAX_LINE	(64u * 1024)
 #define MAX_UNREAD	(1024u * 1024)
+#define MAX_UNREAD_ALL	(64u * 1024 * 1024)	/* of all clients */
 #define MAX_CLIENTS	256u
 #define MAX_PENDING	16u	/* of a client */
 
@@ -38,6 +39,7 @@ static const struct timeval accept_pause = { .tv_sec = 1 };
 enum control_cause {
 	CONTROL_TOO_LONG = RPC_OUTCOME_COUNT,
 	CONTROL_UNREAD,
+	CONTROL_BUSY,
 	CONTROL_TOO_MANY,
 	CONTROL_NOT_ALLOWED,
 	CONTROL_ACCEPT,
@@ -54,6 +56,7 @@ static const char *const cause_names[CONTROL_CAUSE_COUNT] = {
 	[RPC_OUTCOME_INTERNAL] = "internal_error",
 	[CONTROL_TOO_LONG] = "request_too_long",
 	[CONTROL_UNREAD] = "reply_not_read",
+	[CONTROL_BUSY] = "busy",
 	[CONTROL_TOO_MANY] = "too_many_clients",
 	[CONTROL_NOT_ALLOWED] = "client_not_allowed",
 	[CONTROL_ACCEPT] = "accept_failed",
@@ -150,6 +153,29 @@ is_blank(const char *line, size_t len)
 	return len == 0;
 }
 
+/* Replies of some megabytes, and many clients that read none. */
+static bool
+is_busy(const struct control *ctl)
+{
+	size_t unread = 0;
+	struct client *cl;
+
+	LIST_FOREACH(cl, &ctl->clients, link)
+		unread += evbuffer_get_length(bufferevent_get_output(cl->bev));
+	return unread > MAX_UNREAD_ALL;
+}
+
+static void
+client_busy(struct client *cl)
+{
+	char *reply = rpc_error_line(RPC_FAILED, "too many replies are not read yet, try later");
+
+	cl->ctl->errors[CONTROL_BUSY]++;
+	if (reply != NULL)
+		client_send(cl, reply);
+	free(reply);
+}
+
 /* Whether the client is still there. */
 static bool
 client_line(struct client *cl, const char *line, size_t len)
@@ -178,6 +204,10 @@ client_line(struct client *cl, const char *line, size_t len)
 		return false;
 	}
 	ctl->nb_requests++;
+	if (is_busy(ctl)) {
+		client_busy(cl);
+		return true;
+	}
 	outcome = rpc_answer(&ctx, line, len, &reply);
 	if (outcome != RPC_OUTCOME_OK && outcome != RPC_OUTCOME_DEFERRED)
 		ctl->errors[outcome]++;
@@ -309,6 +339,8 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	LIST_INIT(&cl->pending);
 	LIST_INSERT_HEAD(&ctl->clients, cl, link);
 	ctl->nb_clients++;
+	/* After what keeps the VMs going, where the loop has such a thing as priorities. */
+	(void)bufferevent_priority_set(cl->bev, CONTROL_PRIORITY);
 	bufferevent_setcb(cl->bev, on_read, on_written, on_event, cl);
 	bufferevent_setwatermark(cl->bev, EV_READ, 0, MAX_INPUT);
 	bufferevent_enable(cl->bev, EV_READ | EV_WRITE);
@@ -382,8 +414,12 @@ control_stop(struct control *ctl)
 	struct client *cl;
 
 	/* The analyzer does not see LIST_REMOVE take it off the list. */
-	while ((cl = LIST_FIRST(&ctl->clients)) != NULL)
+	while ((cl = LIST_FIRST(&ctl->clients)) != NULL) {
+		/* What fits goes out: the last word to whoever waits. */
+		bufferevent_disable(cl->bev, EV_READ | EV_WRITE);
+		(void)evbuffer_write(bufferevent_get_output(cl->bev), bufferevent_getfd(cl->bev));
 		client_free(cl);	/* NOLINT(clang-analyzer-unix.Malloc) */
+	}
 	if (ctl->listener != NULL)
 		evconnlistener_free(ctl->listener);
 	if (ctl->resume != NULL)
@@ -431,9 +467,10 @@ control_answer(struct rpc_pending *p, json_t *result, int code, const char *mess
 			cl->ctl->errors[rpc_outcome_of(code)]++;
 		if (p->id != NULL && line != NULL)
 			client_send(cl, line);
-		if (cl->eof && !cl->closing && LIST_EMPTY(&cl->pending) &&
-		    evbuffer_get_length(bufferevent_get_input(cl->bev)) == 0)
-			client_finish(cl);
+		/* It may be its own request that is answered: it is finished by on_read. */
+		if (cl->eof && !cl->closing && LIST_EMPTY(&cl->pending))
+			bufferevent_trigger(cl->bev, EV_READ,
+				BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 	}
 	free(line);
 	json_decref(p->id);

@@ -48,6 +48,9 @@ struct rpc_method {
 	json_t *(*run)(struct rpc_call *call);
 };
 
+/* Of its clients, in a loop that has two priorities. */
+#define CONTROL_PRIORITY 1
+
 struct control_config {
 	const char *path;
 	gid_t group;		/* may read; (gid_t)-1: root and the daemon's user only */

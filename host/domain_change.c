@@ -298,8 +298,10 @@ attach_devices(struct change *g, struct place *p, const struct domain_edit_part 
 	for (unsigned int i = 0; i < part->nb; i++) {
 		const struct domain_edit_device *d = &part->device[i];
 
-		if (virDomainAttachDeviceFlags(g->dom, d->xml, p->affect) == 0)
+		if (virDomainAttachDeviceFlags(g->dom, d->xml, p->affect) == 0) {
+			p->result->changed = true;
 			continue;
+		}
 		say(p, "%s cannot be attached: %s", d->what, virt_error_text());
 		if (i > 0)
 			say(p, "%u before it %s", i, i == 1 ? "is attached" : "are attached");
@@ -577,6 +579,7 @@ detach_live(struct change *g, struct place *p)
 	name_devices(p, name, sizeof(name));
 	asked = ask_for_all(g, p);
 	if (asked > 0 && wait_for_release(g, p, w, all - asked)) {
+		p->result->changed = true;
 		p->result->done = asked == all;
 		if (asked == all)
 			say(p, "%s: detached", name);
@@ -595,8 +598,10 @@ detach_config(struct change *g, struct place *p)
 	for (unsigned int i = 0; i < nb_left(p); i++) {
 		const struct domain_edit_device *d = device_at(p, i);
 
-		if (virDomainDetachDeviceFlags(g->dom, d->xml, VIR_DOMAIN_AFFECT_CONFIG) == 0)
+		if (virDomainDetachDeviceFlags(g->dom, d->xml, VIR_DOMAIN_AFFECT_CONFIG) == 0) {
+			p->result->changed = true;
 			continue;
+		}
 		say(p, "%s cannot be detached: %s", d->what, virt_error_text());
 		if (i > 0)
 			say(p, "%u before it %s", i, i == 1 ? "is detached" : "are detached");

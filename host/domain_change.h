@@ -52,6 +52,7 @@ struct domain_change {
 struct domain_change_place {
 	bool asked;
 	bool done;	/* it is all there, or all gone, now */
+	bool changed;	/* something was put in or taken out */
 	char text[1024];
 };
 
@@ -102,9 +103,16 @@ struct domain_pins {
 	struct cpuset cpus[FRQ_MAX_CHANNELS];
 };
 
-/** @return 0, -ENOENT, -EIO, -ENOMEM */
-int domain_get_pins(virConnectPtr conn, const char *vm, struct domain_pins *pins,
-	struct frq_err *err);
+/* Of which pins. */
+enum domain_place {
+	DOMAIN_CURRENT,		/* of the running VM, or the definition of one that does not run */
+	DOMAIN_LIVE,
+	DOMAIN_CONFIG,
+};
+
+/** @return 0, -ENOENT, -EINVAL (there is no such place), -EIO, -ENOMEM */
+int domain_get_pins(virConnectPtr conn, const char *vm, enum domain_place place,
+	struct domain_pins *pins, struct frq_err *err);
 
 struct domain_pin {
 	const char *vm;		/* name or UUID */

@@ -116,8 +116,25 @@ read_pins(virDomainPtr dom, const char *vm, unsigned int nb_cpus, struct domain_
 	return n < 0 ? -EIO : 0;
 }
 
+/* @param active  whether it runs; @return whether it has the place asked for */
+static int
+check_place(virDomainPtr dom, const char *vm, enum domain_place place, bool active,
+	struct frq_err *err)
+{
+	if (place == DOMAIN_LIVE && !active) {
+		frq_err_set(err, "VM %.64s does not run: it has no live pinning", vm);
+		return -EINVAL;
+	}
+	if (place == DOMAIN_CONFIG && virDomainIsPersistent(dom) == 0) {
+		frq_err_set(err, "VM %.64s has no definition (it is transient)", vm);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int
-domain_get_pins(virConnectPtr conn, const char *vm, struct domain_pins *pins, struct frq_err *err)
+domain_get_pins(virConnectPtr conn, const char *vm, enum domain_place place,
+	struct domain_pins *pins, struct frq_err *err)
 {
 	unsigned int nb_cpus;
 	virDomainPtr dom;
@@ -130,6 +147,9 @@ domain_get_pins(virConnectPtr conn, const char *vm, struct domain_pins *pins, st
 	ret = host_cpus(conn, &nb_cpus, err);
 	if (ret == 0)
 		ret = is_active(dom, vm, &pins->live, err);
+	if (ret == 0)
+		ret = check_place(dom, vm, place, pins->live, err);
+	pins->live = pins->live && place != DOMAIN_CONFIG;
 	if (ret == 0)
 		ret = max_vcpus(dom, vm, pins->live ? VIR_DOMAIN_AFFECT_LIVE :
 			VIR_DOMAIN_AFFECT_CONFIG, &pins->nb, err);

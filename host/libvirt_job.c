@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "log.h"
 #include "thread.h"
 #include "virt_error.h"
@@ -152,9 +153,10 @@ finish(struct running *r)
 	(void)pthread_join(r->thread, NULL);
 	LIST_REMOVE(r, link);
 	r->jobs->nb_running--;
-	if (r->answered && result == NULL)
-		FRQ_LOG(WARNING, "VM %s: %s, given up before, has failed: %s", r->job.vm,
-			r->job.what, r->err.text);
+	if (r->answered && r->job.changes)
+		event_raise(EVENT_OPERATOR, r->job.vm, "VM %s: %s, which took too long to wait for, %s%s",
+			r->job.vm, r->job.what, result != NULL ? "was done" : "failed: ",
+			result != NULL ? "" : r->err.text);
 	r->result = NULL;
 	answer(r, result, &r->err);
 	free_running(r);
@@ -193,10 +195,14 @@ static bool
 may_start(const struct libvirt_jobs *jobs, const struct libvirt_job *job, struct frq_err *err)
 {
 	const struct running *r;
+	unsigned int readers = 0;
 
-	if (jobs->nb_running == LIBVIRT_JOBS_MAX) {
+	LIST_FOREACH(r, &jobs->running, link)
+		readers += !r->job.changes;
+	if (jobs->nb_running == LIBVIRT_JOBS_MAX ||
+	    (!job->changes && readers == LIBVIRT_JOBS_MAX / 2)) {
 		frq_err_set(err, "%s: %u operations are under way in libvirt already, try again",
-			job->what, LIBVIRT_JOBS_MAX);
+			job->what, jobs->nb_running);
 		return false;
 	}
 	LIST_FOREACH(r, &jobs->running, link) {
@@ -341,6 +347,8 @@ libvirt_jobs_free(struct libvirt_jobs *jobs)
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += STOP_SECONDS;
 	while ((r = LIST_FIRST(&jobs->running)) != NULL) {
+		const struct libvirt_job job = r->job;
+		bool answered = r->answered;
 		struct frq_err err;
 
 		/*
@@ -350,14 +358,20 @@ libvirt_jobs_free(struct libvirt_jobs *jobs)
 		event_free(r->deadline);	/* NOLINT(clang-analyzer-unix.Malloc) */
 		r->deadline = NULL;
 		frq_err_set(&err, "VM %.80s: freqringd ends while %s is under way in libvirt",
-			r->job.vm, r->job.what);
+			job.vm, job.what);
 		LIST_REMOVE(r, link);
-		answer(r, NULL, &err);
 		if (wait_for(r, &end)) {
+			json_t *result = r->result;
+
 			(void)pthread_join(r->thread, NULL);
+			r->result = NULL;
+			answer(r, result, &r->err);
 			free_running(r);
 		} else {
-			FRQ_LOG(WARNING, "VM %s: %s is left behind in libvirt", r->job.vm, r->job.what);
+			/* Its thread frees it, at any moment. */
+			if (!answered)
+				job.done(NULL, &err, job.done_arg);
+			FRQ_LOG(WARNING, "VM %s: %s is left behind in libvirt", job.vm, job.what);
 		}
 	}
 	if (jobs->on_ended != NULL)

@@ -16,7 +16,7 @@
 
 #include "cpuset.h"
 
-/* More at once are refused. */
+/* More at once are refused; who only reads has half of them. */
 #define LIBVIRT_JOBS_MAX 8u
 #define LIBVIRT_JOB_SECONDS 30
 

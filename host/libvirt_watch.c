@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,8 @@ struct libvirt_watch {
 	struct news news;		/* since the last read began */
 	const char *lost;		/* why the connection is no good any more */
 	char last_error[200];
+	uint8_t (*ours)[VIR_UUID_BUFLEN];	/* domains with a device of ours */
+	unsigned int nb_ours;
 
 	/* the reader */
 	virConnectPtr conn;
@@ -92,6 +95,22 @@ count(uint64_t *counter)
 
 /* ---- maps ---------------------------------------------------------------- */
 
+static void
+note_ours(struct libvirt_watch *w, const struct vm_map *map)
+{
+	uint8_t (*ours)[VIR_UUID_BUFLEN] = calloc(map->nb_vms + 1, sizeof(*ours));
+	unsigned int nb = 0;
+
+	for (unsigned int i = 0; ours != NULL && i < map->nb_vms; i++)
+		if (map->vm[i]->shmem[0] != '\0')
+			memcpy(ours[nb++], map->vm[i]->uuid, VIR_UUID_BUFLEN);
+	(void)pthread_mutex_lock(&w->lock);
+	free(w->ours);
+	w->ours = ours;
+	w->nb_ours = nb;
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 /* Takes the map. */
 static void
 publish(struct libvirt_watch *w, struct vm_map *map)
@@ -111,6 +130,8 @@ publish(struct libvirt_watch *w, struct vm_map *map)
 	}
 	w->generation++;
 	count(&w->stats.maps_changed);
+	if (map->connected)
+		note_ours(w, map);
 	vm_map_free(w->last);
 	w->last = map;
 	(void)pthread_mutex_lock(&w->lock);
@@ -239,16 +260,20 @@ in_ms(unsigned int ms)
 	return t;
 }
 
-/* Until there is something to do. Returns whether there is any more. */
+/*
+ * Until there is something to do; without a connection news of the last one is
+ * nothing. Returns whether there is any more.
+ */
 static bool
 wait_for_work(struct libvirt_watch *w, unsigned int ms)
 {
+	bool connected = w->conn != NULL;
 	const struct timespec end = in_ms(ms);
 	int ret = 0;
 	bool go_on;
 
 	(void)pthread_mutex_lock(&w->lock);
-	while (!w->stopping && !w->news.any && w->lost == NULL && ret == 0)
+	while (!w->stopping && !(connected && (w->news.any || w->lost != NULL)) && ret == 0)
 		ret = pthread_cond_timedwait(&w->wake, &w->lock, &end);
 	go_on = !w->stopping;
 	(void)pthread_mutex_unlock(&w->lock);
@@ -287,54 +312,70 @@ on_tunable(virConnectPtr conn, virDomainPtr dom, virTypedParameterPtr params, in
 	on_news(arg, dom, true);
 }
 
+/* Most domains of a host may have nothing to do with us. */
+static bool
+is_ours(struct libvirt_watch *w, virDomainPtr dom)
+{
+	uint8_t uuid[VIR_UUID_BUFLEN];
+	bool ours = false;
+
+	if (virDomainGetUUID(dom, uuid) < 0)
+		return false;
+	(void)pthread_mutex_lock(&w->lock);
+	for (unsigned int i = 0; i < w->nb_ours; i++)
+		ours |= memcmp(w->ours[i], uuid, VIR_UUID_BUFLEN) == 0;
+	(void)pthread_mutex_unlock(&w->lock);
+	return ours;
+}
+
+static void __attribute__((format(printf, 4, 5)))
+tell_event(struct libvirt_watch *w, virDomainPtr dom, enum event_kind kind, const char *fmt, ...)
+{
+	const char *vm = virDomainGetName(dom);
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (vm != NULL && is_ours(w, dom))
+		event_raise(kind, vm, "VM %s: %s", vm, text);
+	on_event(w, dom);
+}
+
 static void
 on_device_added(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
 {
-	const char *vm = virDomainGetName(dom);
-
 	(void)conn;
-	event_raise(EVENT_DEVICE, vm, "VM %s: device %s was added", vm, alias);
-	on_event(arg, dom);
+	tell_event(arg, dom, EVENT_DEVICE, "device %s was added", alias);
 }
 
 static void
 on_device_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
 {
-	const char *vm = virDomainGetName(dom);
-
 	(void)conn;
-	event_raise(EVENT_DEVICE, vm, "VM %s: device %s was removed", vm, alias);
-	on_event(arg, dom);
+	tell_event(arg, dom, EVENT_DEVICE, "device %s was removed", alias);
 }
 
 static void
 on_pm_suspend(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
 {
-	const char *vm = virDomainGetName(dom);
-
 	(void)conn, (void)reason;
-	event_raise(EVENT_PM_SUSPEND, vm, "VM %s: its guest suspended to memory", vm);
-	on_event(arg, dom);
+	tell_event(arg, dom, EVENT_PM_SUSPEND, "its guest suspended to memory");
 }
 
 static void
 on_pm_suspend_disk(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
 {
-	const char *vm = virDomainGetName(dom);
-
 	(void)conn, (void)reason;
-	event_raise(EVENT_PM_SUSPEND_DISK, vm, "VM %s: its guest suspended to disk", vm);
-	on_event(arg, dom);
+	tell_event(arg, dom, EVENT_PM_SUSPEND_DISK, "its guest suspended to disk");
 }
 
 static void
 on_pm_wakeup(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
 {
-	const char *vm = virDomainGetName(dom);
-
 	(void)conn, (void)reason;
-	event_raise(EVENT_PM_WAKEUP, vm, "VM %s: its guest woke up", vm);
-	on_event(arg, dom);
+	tell_event(arg, dom, EVENT_PM_WAKEUP, "its guest woke up");
 }
 
 /*
@@ -606,6 +647,7 @@ free_watch(struct libvirt_watch *w)
 	(void)pthread_mutex_destroy(&w->lock);
 	libvirt_snapshot_free(w->snapshot);
 	vm_map_free(w->last);
+	free(w->ours);
 	free(w->uri);
 	free(w->prefix);
 	free(w);

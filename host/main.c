@@ -156,6 +156,9 @@ watch_fd(struct daemon *d, int *fd, struct event **ev, event_callback_fn fn)
 	if (*fd < 0)
 		return -errno;
 	*ev = event_new(d->base, *fd, EV_READ | EV_PERSIST, fn, d);
+	/* Before any client of the control socket: see make_base. */
+	if (*ev != NULL)
+		(void)event_priority_set(*ev, 0);
 	return *ev != NULL && event_add(*ev, NULL) == 0 ? 0 : -ENOMEM;
 }
 
@@ -175,11 +178,30 @@ watch_cpus(struct daemon *d)
 	return d->on_check != NULL && event_add(d->on_check, &every) == 0 ? 0 : -ENOMEM;
 }
 
+/*
+ * Maps and what poller and applier tell come before clients: between two of
+ * these, of which one may take a while, the others are looked for.
+ */
+static struct event_base *
+make_base(void)
+{
+	struct event_config *c = event_config_new();
+	struct event_base *base = NULL;
+
+	if (c != NULL && event_config_set_max_dispatch_interval(c, NULL, 1, CONTROL_PRIORITY) == 0)
+		base = event_base_new_with_config(c);
+	if (c != NULL)
+		event_config_free(c);
+	if (base != NULL)
+		(void)event_base_priority_init(base, CONTROL_PRIORITY + 1);
+	return base;
+}
+
 static int
 start_events(struct daemon *d, struct frq_err *err)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
-	d->base = event_base_new();
+	d->base = make_base();
 	if (d->base != NULL &&
 	    watch_fd(d, &d->applier_fd, &d->on_applier, on_applier) == 0 &&
 	    watch_fd(d, &d->poller_fd, &d->on_poller, on_poller) == 0 &&

@@ -252,6 +252,11 @@ reload_run(struct rpc_call *call)
 		call->code = RPC_FAILED;
 		return NULL;
 	}
+	if (d->config_given.from_file && !fresh.from_file) {
+		call->code = RPC_FAILED;
+		frq_err_set(&call->err, CONFIG_DEFAULT_FILE " is gone: nothing is changed; a restart would go back to the defaults");
+		return NULL;
+	}
 	changed = json_array();
 	restart = json_array();
 	take_settings(&d->config, &d->config_given, &fresh, changed, restart);

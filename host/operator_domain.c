@@ -16,7 +16,8 @@
 
 /* What a job gets; plain memory, freed with the job. */
 struct order {
-	char vm[256];
+	char vm[256];			/* what libvirt is asked by: the UUID where it is known */
+	char name[256];			/* for people */
 	bool live, config;
 	/* pinning */
 	bool one;			/* vCPU, not all */
@@ -37,19 +38,20 @@ struct waiting {
 	char vm[256];
 };
 
+/* Of a pin the place is a flag, of a device an object. */
 static bool
-is_done(const json_t *result, const char *place)
+is_changed(const json_t *result, const char *place)
 {
 	const json_t *p = json_object_get(result, place);
 
-	return json_is_true(p) || json_is_true(json_object_get(p, "done"));
+	return json_is_true(p) || json_is_true(json_object_get(p, "changed"));
 }
 
 static void
 answer(json_t *result, const struct frq_err *err, void *arg)
 {
 	struct waiting *w = arg;
-	bool live = is_done(result, "live"), config = is_done(result, "config");
+	bool live = is_changed(result, "live"), config = is_changed(result, "config");
 
 	if (w->did != NULL && (live || config))
 		event_raise(EVENT_OPERATOR, w->vm, "VM %s: %s by an operator (%s%s%s)", w->vm, w->did,
@@ -66,14 +68,17 @@ static json_t *
 give_job(struct rpc_call *call, struct order *o, const char *what, const char *did, job_fn run)
 {
 	const struct daemon *d = call->arg;
-	struct libvirt_job job = { .what = what, .changes = did != NULL, .run = run, .arg = o,
+	struct libvirt_job job = { .what = what, .changes = did != NULL && !o->print, .run = run, .arg = o,
 		.done = answer };
 	const struct vm_map_vm *m = vms_domain(d->vms, o->vm, &call->err);
 	struct waiting *w = calloc(1, sizeof(*w));
 	struct frq_err err;
 
 	/* One that libvirt learnt of just now is not in the map yet: libvirt is asked. */
-	(void)snprintf(job.vm, sizeof(job.vm), "%s", m != NULL ? m->name : o->vm);
+	(void)snprintf(o->name, sizeof(o->name), "%s", m != NULL ? m->name : o->vm);
+	if (m != NULL)
+		(void)snprintf(o->vm, sizeof(o->vm), "%s", m->uuid_text);
+	memcpy(job.vm, o->name, sizeof(job.vm));
 	if (w != NULL)
 		w->pending = control_defer(call);
 	if (w == NULL || w->pending == NULL) {
@@ -116,6 +121,14 @@ make_order(struct rpc_call *call)
 
 /* ---- pinning ----------------------------------------------------------------- */
 
+static enum domain_place
+place_of(const struct order *o)
+{
+	if (o->live)
+		return DOMAIN_LIVE;
+	return o->config ? DOMAIN_CONFIG : DOMAIN_CURRENT;
+}
+
 static json_t *
 run_get_pins(virConnectPtr conn, void *arg, struct frq_err *err)
 {
@@ -128,12 +141,12 @@ run_get_pins(virConnectPtr conn, void *arg, struct frq_err *err)
 		frq_err_set(err, "out of memory");
 		return NULL;
 	}
-	if (domain_get_pins(conn, o->vm, pins, err) < 0) {
+	if (domain_get_pins(conn, o->vm, place_of(o), pins, err) < 0) {
 		free(pins);
 		return NULL;
 	}
 	if (o->one && o->vcpu >= pins->nb) {
-		frq_err_set(err, "VM %.80s: no vCPU %u, it has %u", o->vm, o->vcpu, pins->nb);
+		frq_err_set(err, "VM %.80s: no vCPU %u, it has %u", o->name, o->vcpu, pins->nb);
 		free(pins);
 		return NULL;
 	}
@@ -144,7 +157,7 @@ run_get_pins(virConnectPtr conn, void *arg, struct frq_err *err)
 		(void)json_array_append_new(vcpus, json_pack("{s:i, s:s}", "vcpu", (int)n, "cpus",
 			cpuset_format(&pins->cpus[n], list, sizeof(list))));
 	}
-	vcpus = json_pack("{s:s, s:b, s:o}", "name", o->vm, "live", (int)pins->live,
+	vcpus = json_pack("{s:s, s:b, s:o}", "name", o->name, "live", (int)pins->live,
 		"vcpus", vcpus);
 	free(pins);
 	return vcpus;
@@ -173,6 +186,10 @@ get_vcpupin_run(struct rpc_call *call)
 		free(o);
 		return rpc_refuse(call, "\"vcpu\": the number of a vCPU");
 	}
+	if (o->live && o->config) {
+		free(o);
+		return rpc_refuse(call, "\"live\" or \"config\", not both");
+	}
 	return give_job(call, o, "vcpupin", NULL, run_get_pins);
 }
 
@@ -185,9 +202,13 @@ run_set_pin(virConnectPtr conn, void *arg, struct frq_err *err)
 	bool live = false, config = false;
 	char list[LIST_SIZE];
 
-	if (domain_pin(conn, &p, &live, &config, err) < 0)
+	if (domain_pin(conn, &p, &live, &config, err) < 0) {
+		if (live)
+			event_raise(EVENT_OPERATOR, o->name, "VM %s: vCPU %u pinned by an operator (running VM alone, its definition could not be changed)",
+				o->name, o->vcpu);
 		return NULL;
-	return json_pack("{s:s, s:i, s:s, s:b, s:b}", "name", o->vm, "vcpu", (int)o->vcpu,
+	}
+	return json_pack("{s:s, s:i, s:s, s:b, s:b}", "name", o->name, "vcpu", (int)o->vcpu,
 		"cpus", cpuset_format(&o->cpus, list, sizeof(list)), "live", (int)live,
 		"config", (int)config);
 }
@@ -247,8 +268,8 @@ set_vcpupin_run(struct rpc_call *call)
 static json_t *
 place_json(const struct domain_change_place *p)
 {
-	return json_pack("{s:b, s:b, s:s}", "asked", (int)p->asked, "done", (int)p->done,
-		"text", p->text);
+	return json_pack("{s:b, s:b, s:b, s:s}", "asked", (int)p->asked, "done", (int)p->done,
+		"changed", (int)p->changed, "text", p->text);
 }
 
 static json_t *
@@ -303,7 +324,8 @@ run_attach(virConnectPtr conn, void *arg, struct frq_err *err)
 		domain_change_result_free(&r);
 		c.print_only = false;
 		ret = domain_attach(conn, &c, &r, err);
-		if (made && (ret < 0 || (!r.live.done && !r.config.done)))
+		/* Where the device went in and its channels did not, QEMU has it mapped. */
+		if (made && (ret < 0 || (!r.live.changed && !r.config.changed)))
 			(void)unlink(path);
 	}
 	if (ret < 0)

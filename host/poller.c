@@ -504,9 +504,14 @@ every_millisecond(struct poller *p, unsigned int ms)
 
 	for (unsigned int i = 0; i < p->nb_vms; i++) {
 		struct vm *vm = p->vm[i];
-		int64_t burst = (int64_t)(counter_get(&vm->rate_limit) * BURST_MS) + DRAIN_MAX * 1000;
+		int64_t rate = (int64_t)counter_get(&vm->rate_limit);
+		int64_t burst = rate * BURST_MS + DRAIN_MAX * 1000;
+		/* The most that a limit lets them take at once: what was taken without one is not owed. */
+		int64_t owed = (int64_t)vm->nb_channels * DRAIN_MAX * 1000;
 
-		vm->tokens += (int64_t)(counter_get(&vm->rate_limit) * ms);
+		if (vm->tokens < -owed)
+			vm->tokens = -owed;
+		vm->tokens += rate * ms;
 		if (vm->tokens > burst)
 			vm->tokens = burst;
 		if (alive)

@@ -31,12 +31,11 @@ rpc_outcome_of(int code)
 	}
 }
 
-/* A message quotes names and is cut to size, so it need not be UTF-8. */
-static json_t *
-message_string(const char *text)
+json_t *
+rpc_text(const char *text)
 {
 	json_t *s = json_string(text);
-	char plain[sizeof(struct frq_err)];
+	char plain[1024];
 	size_t i;
 
 	if (s != NULL)
@@ -50,7 +49,7 @@ message_string(const char *text)
 static json_t *
 make_error(int code, const char *message)
 {
-	return json_pack("{s:i, s:o}", "code", code, "message", message_string(message));
+	return json_pack("{s:i, s:o}", "code", code, "message", rpc_text(message));
 }
 
 /* Takes the reference to `value`, which may be NULL: out of memory. */

@@ -54,6 +54,9 @@ char *rpc_answer_line(json_t *id, json_t *result, int code, const char *message)
 /** A notification; `params` is taken. To be freed; NULL: out of memory. */
 char *rpc_notification_line(const char *method, json_t *params);
 
+/** A string of JSON, new; in text that is not UTF-8 (cut, or somebody's) '?' stands for the rest. */
+json_t *rpc_text(const char *text);
+
 /** What an error's code is counted as. */
 enum rpc_outcome rpc_outcome_of(int code);
 

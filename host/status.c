@@ -7,16 +7,8 @@
 
 #include "daemon.h"
 #include "events.h"
+#include "rpc.h"
 #include "status.h"
-
-/* It quotes what others wrote, which need not be UTF-8. */
-static json_t *
-text_json(const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s != NULL ? s : json_string("(not UTF-8)");
-}
 
 json_t *
 libvirt_status(const struct daemon *d)
@@ -33,7 +25,7 @@ libvirt_status(const struct daemon *d)
 		"connects", (json_int_t)st.connects,
 		"disconnects", (json_int_t)st.disconnects,
 		"errors", (json_int_t)st.errors,
-		"last_error", text_json(st.last_error),
+		"last_error", rpc_text(st.last_error),
 		"map_latency_us", vms_latency(d->vms));
 }
 
@@ -240,13 +232,44 @@ cpu_status(const struct daemon *d, unsigned int number)
 }
 
 static json_t *
-cpus_status(const struct daemon *d)
+cpus_status(const struct daemon *d, const struct cpuset *which)
 {
 	json_t *cpus = json_array();
 
 	CPUSET_FOREACH(cpu, &d->config.managed_cpus)
-		(void)json_array_append_new(cpus, cpu_status(d, cpu));
+		if (cpuset_has(which, cpu))
+			(void)json_array_append_new(cpus, cpu_status(d, cpu));
 	return cpus;
+}
+
+/*
+ * All of it may be megabytes: who wants to know of one VM or of some CPUs says
+ * so. @return whether the parameters are right
+ */
+static bool
+choose_parts(struct rpc_call *call, const struct daemon *d, json_t **vms, json_t **cpus)
+{
+	const char *vm = json_string_value(json_object_get(call->params, "vm"));
+	const char *list = json_string_value(json_object_get(call->params, "cpus"));
+	struct cpuset which = d->config.managed_cpus;
+	json_t *one;
+
+	if (list != NULL && !cpuset_parse(&which, list, &call->err)) {
+		call->code = RPC_INVALID_PARAMS;
+		return false;
+	}
+	if (vm != NULL) {
+		one = vms_one(d->vms, vm, &call->err);
+		if (one == NULL) {
+			call->code = RPC_FAILED;
+			return false;
+		}
+		*vms = json_pack("{s:[o]}", "vms", one);
+	} else {
+		*vms = list != NULL ? json_object() : vms_status(d->vms);
+	}
+	*cpus = cpus_status(d, &which);
+	return true;
 }
 
 /* ---- the methods ----------------------------------------------------------- */
@@ -263,8 +286,10 @@ status_run(struct rpc_call *call)
 {
 	const struct daemon *d = call->arg;
 	struct timespec now;
-	json_t *status;
+	json_t *status, *vms, *cpus;
 
+	if (!choose_parts(call, d, &vms, &cpus))
+		return NULL;
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	status = json_pack("{s:s, s:i, s:I, s:{s:s, s:b}, s:o, s:o, s:o, s:o, s:o}",
 		"version", FREQRING_VERSION,
@@ -275,8 +300,8 @@ status_run(struct rpc_call *call)
 		"poller", poller_status(d),
 		"applier", applier_status(d),
 		"control", control_stats(d->control),
-		"cpus", cpus_status(d));
-	if (status == NULL || json_object_update_new(status, vms_status(d->vms)) != 0) {
+		"cpus", cpus);
+	if (status == NULL || json_object_update_new(status, vms) != 0) {
 		json_decref(status);
 		call->code = RPC_INTERNAL_ERROR;
 		frq_err_set(&call->err, "the status could not be put together");
@@ -304,8 +329,8 @@ event_status(const struct event_record *e)
 	format_time(e->time_ms, time);
 	return json_pack("{s:I, s:s, s:s, s:o, s:o}", "number", (json_int_t)e->number,
 		"time", time, "kind", event_kind_name(e->kind),
-		"vm", e->vm[0] != '\0' ? text_json(e->vm) : json_null(),
-		"text", text_json(e->text));
+		"vm", e->vm[0] != '\0' ? rpc_text(e->vm) : json_null(),
+		"text", rpc_text(e->text));
 }
 
 json_t *

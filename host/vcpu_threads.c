@@ -15,6 +15,8 @@
 
 /* Threads of QEMU: a vCPU each, and some tens. */
 #define MAX_THREADS 4096
+/* The kernel refuses a mask that is shorter than its own (8192 is its most on x86). */
+#define KERNEL_CPUS 8192
 
 int
 vcpu_of_thread_name(const char *name)
@@ -82,14 +84,14 @@ vcpu_threads_find(struct vcpu_threads *t, pid_t pid)
 bool
 vcpu_threads_affinity(const struct vcpu_threads *t, unsigned int vcpu, struct cpuset *cpus)
 {
-	size_t size = CPU_ALLOC_SIZE(FRQ_MAX_CPUS);
+	size_t size = CPU_ALLOC_SIZE(KERNEL_CPUS);
 	cpu_set_t *mask;
 	bool ok;
 
 	memset(cpus, 0, sizeof(*cpus));
 	if (t->pid == 0 || t->tid[vcpu] == 0)
 		return false;
-	mask = CPU_ALLOC(FRQ_MAX_CPUS);
+	mask = CPU_ALLOC(KERNEL_CPUS);
 	if (mask == NULL)
 		return false;
 	CPU_ZERO_S(size, mask);

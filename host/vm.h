@@ -110,6 +110,7 @@ struct vm {
 
 	/* applier */
 	uint64_t refused_applier[FRQ_REASON_COUNT];
+	uint64_t lease_told_ms;		/* when the last lease that ran out was told of */
 
 	/* signal handler stores, poller loads: the file was cut under us */
 	bool broken;

@@ -225,7 +225,7 @@ drop(struct vms *v, struct entry *e, bool gone)
 	vm->retired_in = v->generation + 1;
 	vm->next_retired = v->retired;
 	v->retired = vm;
-	event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
+	FRQ_LOG(INFO, "VM %s: not served any more", e->name);
 }
 
 /*
@@ -324,8 +324,9 @@ is_other_machine(const struct entry *e, const struct vm_map_vm *m)
 	return strcmp(e->shmem, m->shmem) != 0 || e->qemu_pid != m->qemu_pid;
 }
 
-void
-vms_follow_vm(struct vms *v, const struct vm_map_vm *m)
+/* As the map, the configuration and the operator say; whom that admits serve_vm does. */
+static void
+follow_vm(struct vms *v, const struct vm_map_vm *m)
 {
 	struct entry *e = find_entry(v, m->uuid);
 	char problem[512];
@@ -339,8 +340,11 @@ vms_follow_vm(struct vms *v, const struct vm_map_vm *m)
 	e->allowed = !e->removed &&
 		(e->added || config_allows(v->c.config, m->name, m->uuid_text));
 	judge(e, m, problem, sizeof(problem));
-	if (e->vm != NULL && (!is_active(m) || problem[0] != '\0' || is_other_machine(e, m)))
+	if (e->vm != NULL && (!is_active(m) || problem[0] != '\0' || is_other_machine(e, m))) {
 		drop(v, e, !is_active(m) || is_other_machine(e, m));
+		if (problem[0] == '\0')
+			event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
+	}
 	if (e->vm != NULL)
 		return;
 	if (strcmp(e->shmem, m->shmem) != 0)
@@ -348,20 +352,54 @@ vms_follow_vm(struct vms *v, const struct vm_map_vm *m)
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
 	if (problem[0] != '\0')
 		say_problem(e, problem);
-	else if (m->state == VM_RUNNING && v->connected)
+	e->may_be_served = problem[0] == '\0';
+}
+
+static void
+serve_vm(struct vms *v, const struct vm_map_vm *m)
+{
+	struct entry *e = find_entry(v, m->uuid);
+
+	if (e == NULL || e->vm != NULL || !e->may_be_served)
+		return;
+	if (m->state == VM_RUNNING && v->connected)
 		admit(v, e, m);
 	else if (!is_active(m))
 		make_ahead(v, e);
 }
 
-/* Neither defined nor running: its object is nobody's. */
-static void
+/* First who goes, so that an object is free for whoever comes. */
+void
+vms_follow_all(struct vms *v)
+{
+	for (unsigned int i = 0; i < v->map->nb_vms; i++)
+		follow_vm(v, v->map->vm[i]);
+	for (unsigned int i = 0; i < v->map->nb_vms; i++)
+		serve_vm(v, v->map->vm[i]);
+	vms_hand_over_map(v);
+}
+
+/* What an operator said of it holds until the daemon ends, also of a transient VM. */
+static bool
+has_word(const struct entry *e)
+{
+	bool any = e->added || e->removed || e->query;
+
+	for (unsigned int w = 0; w < FRQ_MAX_CHANNELS / 64; w++)
+		any |= e->disabled[w] != 0;
+	return any;
+}
+
+/* Neither defined nor running: its object is nobody's. @return whether the entry is gone, too */
+static bool
 forget(struct vms *v, unsigned int i)
 {
 	struct entry *e = v->entry[i];
 	char path[512];
 	bool named = false;
 
+	if (e->vm != NULL)
+		event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
 	drop(v, e, true);
 	for (unsigned int j = 0; j < v->nb_entries; j++)
 		named |= j != i && strcmp(v->entry[j]->shmem, e->shmem) == 0;
@@ -369,8 +407,12 @@ forget(struct vms *v, unsigned int i)
 	    (size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir, e->shmem) <
 	    sizeof(path) && unlink(path) == 0)
 		FRQ_LOG(INFO, "VM %s is gone: removed %s", e->name, path);
+	e->shmem[0] = '\0';
+	if (has_word(e))
+		return false;
 	free(e);
 	v->entry[i] = v->entry[--v->nb_entries];
+	return true;
 }
 
 /* ---- where the votes go -------------------------------------------------- */
@@ -459,16 +501,11 @@ vms_follow(struct vms *v, struct vm_map *map)
 		v->event_ns = map->event_ns;
 		v->event_generation = v->generation + 1;
 	}
-	/* First who goes, so that an object is free for whoever comes. */
 	for (unsigned int i = 0; i < v->nb_entries;) {
-		if (vm_map_find(map, v->entry[i]->uuid) == NULL)
-			forget(v, i);
-		else
+		if (vm_map_find(map, v->entry[i]->uuid) != NULL || !forget(v, i))
 			i++;
 	}
-	for (unsigned int i = 0; i < map->nb_vms; i++)
-		vms_follow_vm(v, map->vm[i]);
-	vms_hand_over_map(v);
+	vms_follow_all(v);
 }
 
 static uint64_t

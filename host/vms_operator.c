@@ -53,9 +53,27 @@ fold_cpu(const struct vms *v, unsigned int cpu, uint8_t op, uint32_t khz, struct
 	return -EINVAL;
 }
 
+/* @return whether it may be set: managed, and there */
+static bool
+check_cpu(const struct vms *v, unsigned int cpu, const struct cpuset *online, struct frq_err *err)
+{
+	char list[LIST_SIZE];
+
+	if (!cpuset_has(&v->c.config->managed_cpus, cpu))
+		frq_err_set(err, "CPU %u is not managed (managed_cpus = %s)", cpu,
+			cpuset_format(&v->c.config->managed_cpus, list, sizeof(list)));
+	else if (!cpuset_has(online, cpu))
+		frq_err_set(err, "CPU %u is offline (online: %s)", cpu,
+			cpuset_format(online, list, sizeof(list)));
+	else
+		return true;
+	return false;
+}
+
 static void
 tell_set(const struct cpuset *cpus, uint8_t op, uint32_t khz)
 {
+	const char *s = cpuset_count(cpus) == 1 ? "" : "s";
 	static const char *const words[] = {
 		[FRQ_OP_UP] = "one step up", [FRQ_OP_DOWN] = "one step down",
 		[FRQ_OP_MIN] = "the minimum", [FRQ_OP_MAX] = "the maximum",
@@ -66,11 +84,12 @@ tell_set(const struct cpuset *cpus, uint8_t op, uint32_t khz)
 
 	(void)cpuset_format(cpus, list, sizeof(list));
 	if (op == FRQ_OP_RELEASE)
-		event_raise(EVENT_OPERATOR, NULL, "CPUs %s: released by an operator", list);
+		event_raise(EVENT_OPERATOR, NULL, "CPU%s %s: released by an operator", s, list);
 	else if (op == FRQ_OP_SET)
-		event_raise(EVENT_OPERATOR, NULL, "CPUs %s: set to %" PRIu32 " kHz by an operator", list, khz);
+		event_raise(EVENT_OPERATOR, NULL, "CPU%s %s: set to %" PRIu32 " MHz by an operator", s, list,
+			(khz + 500) / 1000);
 	else
-		event_raise(EVENT_OPERATOR, NULL, "CPUs %s: set to %s by an operator", list, words[op]);
+		event_raise(EVENT_OPERATOR, NULL, "CPU%s %s: set to %s by an operator", s, list, words[op]);
 }
 
 int
@@ -78,18 +97,14 @@ vms_set_cpus(struct vms *v, const struct cpuset *cpus, uint8_t op, uint32_t khz,
 	struct frq_err *err)
 {
 	struct wish w[FRQ_MAX_CPUS];
+	struct cpuset online = *cpus;
 
-	CPUSET_FOREACH(cpu, cpus) {
-		char list[LIST_SIZE];
-
-		if (!cpuset_has(&v->c.config->managed_cpus, cpu)) {
-			frq_err_set(err, "CPU %u is not managed (managed_cpus = %s)", cpu,
-				cpuset_format(&v->c.config->managed_cpus, list, sizeof(list)));
+	/* One that went offline is released all the same. */
+	if (op != FRQ_OP_RELEASE && cpuset_online(&online, err) < 0)
+		return -EINVAL;
+	CPUSET_FOREACH(cpu, cpus)
+		if (!check_cpu(v, cpu, &online, err) || fold_cpu(v, cpu, op, khz, &w[cpu], err) < 0)
 			return -EINVAL;
-		}
-		if (fold_cpu(v, cpu, op, khz, &w[cpu], err) < 0)
-			return -EINVAL;
-	}
 	CPUSET_FOREACH(cpu, cpus)
 		v->manual[cpu] = w[cpu];
 	tell_set(cpus, op, khz);
@@ -119,16 +134,16 @@ vms_is_ours(const struct vms *v, const struct vm_map_vm *m)
 	return false;
 }
 
-/* A name goes before a UUID: libvirt lets one VM be called as another one's UUID. */
+/* A UUID goes before a name: libvirt lets one VM be called as another one's UUID. */
 const struct vm_map_vm *
 vms_domain(const struct vms *v, const char *name, struct frq_err *err)
 {
 	const struct vm_map_vm *found = NULL;
 
 	for (unsigned int i = 0; i < v->map->nb_vms; i++) {
-		if (strcmp(v->map->vm[i]->name, name) == 0)
-			return v->map->vm[i];
 		if (strcasecmp(v->map->vm[i]->uuid_text, name) == 0)
+			return v->map->vm[i];
+		if (strcmp(v->map->vm[i]->name, name) == 0)
 			found = v->map->vm[i];
 	}
 	if (found == NULL)
@@ -276,7 +291,5 @@ vms_reconfigure(struct vms *v)
 		if (v->entry[i]->vm != NULL)
 			__atomic_store_n(&v->entry[i]->vm->rate_limit, v->c.config->rate_limit,
 				__ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < v->map->nb_vms; i++)
-		vms_follow_vm(v, v->map->vm[i]);
-	vms_hand_over_map(v);
+	vms_follow_all(v);
 }

@@ -16,6 +16,7 @@ struct entry {
 	bool query;		/* an operator lets it ask for frequencies (virtio-serial) */
 	char shmem[NAME_MAX + 1];
 	bool ours;		/* its file was found to be a region's, or made */
+	bool may_be_served;	/* nothing known speaks against it */
 	char problem[768];	/* why it is not served, or was quarantined */
 	unsigned int nb_quarantined;	/* channels, as last reported */
 	bool truncated;			/* the file was, and that is reported */
@@ -45,8 +46,8 @@ bool vms_is_ours(const struct vms *v, const struct vm_map_vm *m);
 /** Whether an operator disabled a channel. */
 bool vms_is_disabled(const struct entry *e, unsigned int n);
 
-/** Serve a VM or not, as the map, the configuration and the operator say. */
-void vms_follow_vm(struct vms *v, const struct vm_map_vm *m);
+/** Serve VMs or not, as the map, the configuration and the operator say, and tell the applier. */
+void vms_follow_all(struct vms *v);
 
 /** Tell the applier who votes where, what an operator set and disabled. */
 void vms_hand_over_map(struct vms *v);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
+#include "rpc.h"
 #include "vms_pvt.h"
 
 static const char *const reason_name[FRQ_REASON_COUNT] = {
@@ -127,16 +128,16 @@ vm_status(const struct vms *v, const struct entry *e)
 			vms_is_disabled(e, n)));
 	if (vm != NULL)
 		add_refusals(refusals, vm);
-	return json_pack("{s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:b, s:s, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
-		"name", e->name,
+	return json_pack("{s:o, s:s, s:i, s:b, s:b, s:s, s:o, s:b, s:o, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+		"name", rpc_text(e->name),
 		"uuid", m != NULL ? m->uuid_text : "",
 		"nb_vcpus", m != NULL ? (int)m->nb_vcpus : 0,
 		"added", (int)e->added,
 		"query", (int)e->query,
 		"state", state_name[e->state],
-		"shmem", e->shmem,
+		"shmem", rpc_text(e->shmem),
 		"admitted", vm != NULL,
-		"problem", e->problem,
+		"problem", rpc_text(e->problem),
 		"epoch", vm != NULL ? (int)vm->life.epoch : 0,
 		"incarnation", vm != NULL ? (int)vm->life.incarnation : 0,
 		"quarantined", vm != NULL && __atomic_load_n(&vm->quarantined, __ATOMIC_RELAXED),
@@ -151,9 +152,9 @@ vm_status(const struct vms *v, const struct entry *e)
 
 /* Of VMs that have nothing to do with us only vms_list tells. */
 static bool
-is_shown(const struct entry *e)
+is_shown(const struct vms *v, const struct entry *e)
 {
-	return e->shmem[0] != '\0' || e->added;
+	return vm_map_find(v->map, e->uuid) != NULL && (e->shmem[0] != '\0' || e->added);
 }
 
 json_t *
@@ -162,7 +163,7 @@ vms_status(const struct vms *v)
 	json_t *vms = json_array(), *refusals = json_object();
 
 	for (unsigned int i = 0; i < v->nb_entries; i++) {
-		if (is_shown(v->entry[i]))
+		if (is_shown(v, v->entry[i]))
 			(void)json_array_append_new(vms, vm_status(v, v->entry[i]));
 		if (v->entry[i]->vm != NULL)
 			add_refusals(refusals, v->entry[i]->vm);
@@ -217,11 +218,11 @@ vms_list(const struct vms *v)
 
 		if (m == NULL)
 			continue;
-		(void)json_array_append_new(vms, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:I, s:s}",
-			"name", e->name, "uuid", m->uuid_text, "state", state_name[e->state],
-			"shmem", m->shmem, "served", e->vm != NULL, "allowed", (int)e->allowed,
+		(void)json_array_append_new(vms, json_pack("{s:o, s:s, s:s, s:o, s:b, s:b, s:b, s:i, s:I, s:o}",
+			"name", rpc_text(e->name), "uuid", m->uuid_text, "state", state_name[e->state],
+			"shmem", rpc_text(m->shmem), "served", e->vm != NULL, "allowed", (int)e->allowed,
 			"added", (int)e->added, "nb_vcpus", (int)m->nb_vcpus,
-			"requests", (json_int_t)count_requests(e->vm), "problem", e->problem));
+			"requests", (json_int_t)count_requests(e->vm), "problem", rpc_text(e->problem)));
 	}
 	return json_pack("{s:b, s:o}", "connected", (int)v->connected, "vms", vms);
 }

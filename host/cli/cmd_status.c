@@ -249,7 +249,8 @@ enum cli_status
 cmd_status(const struct cli *cli)
 {
 	enum cli_status status;
-	json_t *reply = cli_call(cli, "status", NULL, &status);
+	json_t *one = cli->nb_args > 0 ? json_pack("{s:s}", "vm", cli->arg[0].text) : NULL;
+	json_t *reply = cli_call(cli, "status", one, &status);
 
 	if (reply == NULL)
 		return status;

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
 #include "members.h"
@@ -59,14 +60,27 @@ cmd_set_cpu_freq_mask(const struct cli *cli)
 	return status;
 }
 
+/* What the status says of these CPUs, and of no VM; NULL: it failed, and *status. */
+static json_t *
+get_cpus(const struct cli *cli, const struct cpuset *cpus, enum cli_status *status)
+{
+	char list[VALUE_LIST_SIZE];
+
+	return cli_call(cli, "status", json_pack("{s:s}", "cpus",
+		cpuset_format(cpus, list, sizeof(list))), status);
+}
+
 /* ---- release ---------------------------------------------------------------- */
 
 /* The CPUs that somebody set by hand. */
 static bool
 get_manual(const struct cli *cli, struct cpuset *cpus, enum cli_status *status)
 {
-	json_t *reply = cli_call(cli, "status", NULL, status), *list;
+	struct cpuset all;
+	json_t *reply, *list;
 
+	memset(&all, 0xff, sizeof(all));
+	reply = get_cpus(cli, &all, status);
 	if (reply == NULL)
 		return false;
 	list = json_object_get(reply, "cpus");
@@ -137,7 +151,7 @@ cmd_show_cpu_freq(const struct cli *cli)
 {
 	unsigned int cpu = (unsigned int)cli->arg[0].number;
 	enum cli_status status;
-	json_t *reply = cli_call(cli, "status", NULL, &status), *out;
+	json_t *reply = get_cpus(cli, &cli->arg[0].set, &status), *out;
 	intmax_t khz = reply != NULL ? khz_of(reply, cpu) : 0;
 
 	if (reply != NULL && khz == 0) {
@@ -165,7 +179,7 @@ enum cli_status
 cmd_show_cpu_freq_mask(const struct cli *cli)
 {
 	enum cli_status status;
-	json_t *reply = cli_call(cli, "status", NULL, &status), *out;
+	json_t *reply = get_cpus(cli, &cli->arg[0].set, &status), *out;
 
 	if (reply == NULL)
 		return status;

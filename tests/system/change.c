@@ -159,7 +159,7 @@ pins(virConnectPtr conn, struct words *w)
 		free(p);
 		return 2;
 	}
-	ret = domain_get_pins(conn, vm, p, &err);
+	ret = domain_get_pins(conn, vm, DOMAIN_CURRENT, p, &err);
 	for (unsigned int i = 0; ret == 0 && i < p->nb; i++)
 		printf("%u: %s\n", i, cpuset_format(&p->cpus[i], text, sizeof(text)));
 	free(p);

@@ -226,7 +226,7 @@ has err "b: freqringd knows no VM"
 
 # ---- release all: those that are set by hand
 ask 1 release all
-sent 'status ' 'set_cpu_freq {"cpus":"3,5","freq":"release"}'
+sent 'status {"cpus":"0-1023"}' 'set_cpu_freq {"cpus":"3,5","freq":"release"}'
 
 # ---- vm_power_manager's: what is sent, and the lines where it went well
 methods '{"add_vm":{"result":{"name":"web"}},"rm_vm":{"result":{"name":"web"}},"set_query":{"result":true},
@@ -295,7 +295,7 @@ ask 0 release 0,2-5
 sent 'set_cpu_freq {"cpus":"0,2-5","freq":"release"}'
 prints 'released: CPU 0,2-5'
 ask 0 release all
-sent 'status '
+sent 'status {"cpus":"0-1023"}'
 prints 'no CPU is set by hand'
 
 # ---- and where it did not: its line, ours on stderr, and which status

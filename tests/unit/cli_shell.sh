@@ -41,7 +41,7 @@ sent 'add_vm {"vm":"web"}' 'add_channels {"vcpu":"0-255","vm":"web"}' \
 	'set_channel_status {"enabled":false,"vcpu":0,"vm":"web"}' \
 	'set_channel_status {"enabled":true,"vcpu":0,"vm":"web ;#1"}' \
 	'set_vcpupin {"config":true,"cpus":"2","live":true,"vcpu":0,"vm":"web"}' \
-	'set_cpu_freq {"cpu":3,"freq":"max"}' 'status ' \
+	'set_cpu_freq {"cpu":3,"freq":"max"}' 'status {"cpus":"3"}' \
 	'set_query {"enabled":true,"vm":"we b#2"}'
 grep -v 'Adding channel' "$dir/out" >"$dir/out.short"
 mv "$dir/out.short" "$dir/out"

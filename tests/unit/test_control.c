@@ -95,6 +95,17 @@ run_later(struct rpc_call *call)
 	return NULL;
 }
 
+/* Deferred, and answered before the method returns. */
+static json_t *
+run_refused(struct rpc_call *call)
+{
+	struct rpc_pending *p = control_defer(call);
+
+	if (p != NULL)
+		control_answer(p, NULL, RPC_FAILED, "not now");
+	return NULL;
+}
+
 static json_t *
 run_subscribe(struct rpc_call *call)
 {
@@ -105,6 +116,7 @@ run_subscribe(struct rpc_call *call)
 static const struct rpc_method methods[] = {
 	{ "echo", false, run_echo },
 	{ "later", false, run_later },
+	{ "refused", false, run_refused },
 	{ "subscribe", false, run_subscribe },
 	{ "big", false, run_big },
 	{ "change", true, run_change },
@@ -780,6 +792,31 @@ answer_too_late(void **state)
 	close(fd);
 }
 
+/* Refused at once, by who has closed its side and wants no answer: freed once, and later. */
+static void
+answer_within_the_call(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 100; i++) {
+		int fd = dial();
+
+		puts_to(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"refused\"}\n");
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
+		put(fd, "", 0);
+		expect_end(fd);
+	}
+	{
+		int fd = dial();
+		static const char rq[] = "{\"jsonrpc\":\"2.0\",\"method\":\"refused\"}\n"
+			"{\"jsonrpc\":\"2.0\",\"method\":\"refused\"}";
+
+		assert_int_equal(send(fd, rq, strlen(rq), 0), strlen(rq));
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
+		expect_end(fd);
+	}
+	assert_int_equal(stat_of(".clients"), 0);
+}
+
 static void
 too_many_later(void **state)
 {
@@ -1015,6 +1052,7 @@ main(void)
 		TEST(admins),
 		TEST(answer_later),
 		TEST(answer_too_late),
+		TEST(answer_within_the_call),
 		TEST(too_many_later),
 		TEST(subscribers),
 		TEST(deaf_subscriber),

@@ -117,7 +117,7 @@ pin_and_read(void **state)
 	assert_int_equal(virDomainCreate(a), 0);
 	assert_int_equal(pin("a", 0, "1-2", false, false, &live, &config, &err), 0);
 	assert_true(live && !config);
-	assert_int_equal(domain_get_pins(conn, UUID_A, pins, &err), 0);
+	assert_int_equal(domain_get_pins(conn, UUID_A, DOMAIN_CURRENT, pins, &err), 0);
 	assert_true(pins->live);
 	/* The second could be plugged in. */
 	assert_int_equal(pins->nb, 2);
@@ -125,13 +125,13 @@ pin_and_read(void **state)
 	/* The driver knows no flags; live means the same here. */
 	assert_int_equal(pin("a", 0, "3", true, false, &live, &config, &err), 0);
 	assert_true(live && !config);
-	assert_int_equal(domain_get_pins(conn, "a", pins, &err), 0);
+	assert_int_equal(domain_get_pins(conn, "a", DOMAIN_CURRENT, pins, &err), 0);
 	assert_string_equal(cpuset_format(&pins->cpus[0], text, sizeof(text)), "3");
 	/* In the definition does not, and nothing else is changed instead. */
 	assert_int_equal(pin("a", 0, "4", false, true, &live, &config, &err), -EIO);
 	assert_true(!live && !config);
 	assert_non_null(strstr(err.text, "VM a: vCPU 0 cannot be pinned in its definition: "));
-	assert_int_equal(domain_get_pins(conn, "a", pins, &err), 0);
+	assert_int_equal(domain_get_pins(conn, "a", DOMAIN_CURRENT, pins, &err), 0);
 	assert_string_equal(cpuset_format(&pins->cpus[0], text, sizeof(text)), "3");
 	assert_int_equal(pin("a", 0, "5", true, true, &live, &config, &err), -EIO);
 	assert_true(live && !config);
@@ -187,7 +187,7 @@ pins_of_nobody(void **state)
 
 	(void)state;
 	assert_non_null(pins);
-	assert_int_equal(domain_get_pins(conn, "nobody", pins, &err), -ENOENT);
+	assert_int_equal(domain_get_pins(conn, "nobody", DOMAIN_CURRENT, pins, &err), -ENOENT);
 	assert_int_equal(pins->nb, 0);
 	free(pins);
 }

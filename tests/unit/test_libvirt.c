@@ -832,6 +832,47 @@ watch_nothing(void **state)
 	}
 }
 
+/*
+ * A daemon that takes each connection and ends it: news of the connection that
+ * was lost must not make it forget to wait.
+ */
+static void
+watch_hanging_up(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char dir[] = "/tmp/freqring-hang-XXXXXX", uri[256];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), conn;
+	struct libvirt_watch_stats st;
+	struct timespec end, now;
+	struct libvirt_watch *w;
+	struct follower f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/sock", dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	(void)snprintf(uri, sizeof(uri), "qemu+unix:///system?socket=%s", addr.sun_path);
+	w = follow(&f, uri);
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 2;
+	do {
+		conn = accept(fd, NULL, NULL);
+		if (conn >= 0)
+			(void)close(conn);
+		(void)usleep(1000);
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+	libvirt_watch_get_stats(w, &st);
+	/* 0.25, 0.5, 1 s, each a quarter less at the most. */
+	assert_in_range(st.errors, 1, 6);
+	assert_string_not_equal(st.last_error, "");
+	(void)unfollow(&f, w);
+	(void)close(fd);
+	(void)unlink(addr.sun_path);
+	(void)rmdir(dir);
+}
+
 /* A daemon that takes the connection and then says nothing. */
 static void
 watch_mute(void **state)
@@ -880,6 +921,7 @@ main(void)
 		cmocka_unit_test(watch_changes),
 		cmocka_unit_test(watch_node_file),
 		cmocka_unit_test(watch_nothing),
+		cmocka_unit_test(watch_hanging_up),
 		/* Last: it leaves threads behind. */
 		cmocka_unit_test(watch_mute),
 	};

@@ -180,13 +180,23 @@ too_many(void **state)
 {
 	struct libvirt_jobs *jobs = create("test:///default", 30);
 	struct outcome o = { .nb = 0 };
-	struct libvirt_job j = job("a", false, pass_gate, &o);
+	struct libvirt_job j;
 	struct frq_err err;
+	char vm[8];
 
 	(void)state;
 	(void)pthread_mutex_lock(&gate);
-	for (unsigned int i = 0; i < LIBVIRT_JOBS_MAX; i++)
+	/* Who only looks leaves room for those who change something. */
+	j = job("a", false, pass_gate, &o);
+	for (unsigned int i = 0; i < LIBVIRT_JOBS_MAX / 2; i++)
 		assert_int_equal(libvirt_job_start(jobs, &j, &err), 0);
+	assert_int_equal(libvirt_job_start(jobs, &j, &err), -EBUSY);
+	for (unsigned int i = 0; i < LIBVIRT_JOBS_MAX / 2; i++) {
+		(void)snprintf(vm, sizeof(vm), "%u", i);
+		j = job(vm, true, pass_gate, &o);
+		assert_int_equal(libvirt_job_start(jobs, &j, &err), 0);
+	}
+	j = job("b", true, pass_gate, &o);
 	assert_int_equal(libvirt_job_start(jobs, &j, &err), -EBUSY);
 	assert_string_equal(err.text, "attach: 8 operations are under way in libvirt already, try again");
 	(void)pthread_mutex_unlock(&gate);

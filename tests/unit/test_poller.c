@@ -653,6 +653,39 @@ rate_limit_throttles_and_loses_nothing(void **state)
 	assert_int_equal(taken, ups + 4);
 }
 
+/* A limit that comes later, by a reload: what was taken before is not owed. */
+static void
+rate_limit_from_now_on(void **state)
+{
+	struct vm *vm = fx_vm_make(dir, 0, 1);
+	struct frq_producer p;
+	uint64_t start, before;
+
+	(void)state;
+	poller_free(poller);
+	poller = fx_poller(&queue, fx_tsc_hz(), notify_fd);
+	vms[0] = vm;
+	fx_vm_place(vm, &fx_table);
+	fx_add(poller, vm);
+	p = fx_attach(vm, 0, 1);
+	start = fx_now_ms();
+	while (fx_now_ms() < start + 100) {
+		while (frq_producer_post(&p, FRQ_OP_PING, 0, 1) == 0)
+			;
+		(void)fx_turns(poller, 64);
+	}
+	__atomic_store_n(&vm->rate_limit, 4000, __ATOMIC_RELAXED);
+	before = vm->file.slot[0].requests;
+	start = fx_now_ms();
+	while (fx_now_ms() < start + 200) {
+		while (frq_producer_post(&p, FRQ_OP_PING, 0, 1) == 0)
+			;
+		(void)fx_turns(poller, 64);
+	}
+	assert_true(before > 1000);
+	assert_in_range(vm->file.slot[0].requests - before, 200, 4 * 400);
+}
+
 /* ---- heartbeat ----------------------------------------------------------------------- */
 
 static uint64_t
@@ -873,6 +906,7 @@ main(void)
 		T(violations_quarantine_the_channel_alone),
 		T(honest_refusals_never_quarantine),
 		T(rate_limit_throttles_and_loses_nothing),
+		T(rate_limit_from_now_on),
 		T(heartbeat_stops_only_when_the_applier_is_stuck),
 		T(killed_between_turns_loses_and_doubles_nothing),
 		T(vms_come_and_go_while_it_runs),
