@@ -33,6 +33,7 @@ static const char *const reasons[FRQ_REASON_COUNT] = {
 	[FRQ_REASON_FOREIGN] = "somebody else on the host set the physical CPU's frequency",
 	[FRQ_REASON_DISABLED] = "an operator of the host disabled this vCPU",
 	[FRQ_REASON_MANUAL] = "an operator of the host set the physical CPU's frequency",
+	[FRQ_REASON_ELSEWHERE] = "another transport of this VM speaks for the vCPU",
 };
 
 static const char *const wishes[] = {

@@ -33,6 +33,7 @@ struct applier {
 	struct applier_map *map;
 	uint64_t generation;
 	uint64_t lease_end_ms;		/* the earliest, or NO_LEASE */
+	bool tell;			/* the control thread, at the end of this step */
 	struct domains *domains;
 	uint64_t wakeups, leases_expired; /* counters */
 };
@@ -117,7 +118,8 @@ publish(struct applier *a, struct channel *ch)
 
 	find_outcome(a, ch, &o);
 	point_table(ch, o.first.table);
-	if (o.pending)
+	/* Nor is anybody told who is about to speak for his vCPU again. */
+	if (o.pending || __atomic_load_n(&ch->a.reclaims, __ATOMIC_RELAXED))
 		return;
 	decided = o.first.decision.any && o.first.problem == FRQ_REASON_OK;
 	state_line_publish(ch, &(struct state_line_update){
@@ -131,6 +133,7 @@ publish(struct applier *a, struct channel *ch)
 		.index = decided ? o.first.decision.index : 0,
 		.turbo = decided && o.first.decision.turbo,
 	});
+	a->tell |= ch->vm->serial;
 }
 
 static void
@@ -193,6 +196,19 @@ load_wish(struct applier *a, struct channel *ch)
 	ch->a.expired = expired && wishes;
 }
 
+/*
+ * A request on a ring whose vCPU spoke elsewhere last: it is here now. The
+ * control thread decides that, by the next map.
+ */
+static void
+note_reclaim(struct applier *a, struct channel *ch, uint16_t seen)
+{
+	if (ch->a.standing != FRQ_REASON_ELSEWHERE || ch->a.wish.next == seen)
+		return;
+	__atomic_store_n(&ch->a.reclaims, true, __ATOMIC_RELEASE);
+	a->tell = true;
+}
+
 static void
 look_at(struct applier *a, struct channel *ch)
 {
@@ -202,6 +218,7 @@ look_at(struct applier *a, struct channel *ch)
 	if (ch->a.cpus == NULL)
 		return;
 	load_wish(a, ch);
+	note_reclaim(a, ch, seen);
 	if (ch->a.standing != FRQ_REASON_OK && ch->a.wish.kind != FRQ_WISH_NONE &&
 	    ch->a.wish.next != seen)
 		counter_add(&ch->vm->refused_applier[ch->a.standing], 1);
@@ -308,12 +325,19 @@ static void
 place_channel(struct applier *a, const struct applier_map_vm *mv, unsigned int n)
 {
 	struct channel *ch = &mv->vm->ch[n];
+	uint16_t seen = ch->a.wish.next;
+	bool known = ch->a.placed;
 
+	ch->a.placed = true;
 	ch->a.standing = mv->vcpu[n].standing;
 	ch->a.cpus = &mv->vcpu[n].cpus;
 	ch->a.nb_cpus = ch->a.standing == FRQ_REASON_OK ? cpuset_count(ch->a.cpus) : 0;
 	ch->a.rule = mv->rule;
+	if (ch->a.standing != FRQ_REASON_ELSEWHERE)
+		__atomic_store_n(&ch->a.reclaims, false, __ATOMIC_RELAXED);
 	load_wish(a, ch);
+	if (known)
+		note_reclaim(a, ch, seen);
 }
 
 /*
@@ -325,7 +349,6 @@ take_map(struct applier *a)
 {
 	struct applier_map *m = __atomic_exchange_n(&a->next_map, NULL, __ATOMIC_ACQ_REL);
 	struct applier_map *old = a->map;
-	const uint64_t one = 1;
 
 	if (m == NULL)
 		return false;
@@ -359,8 +382,7 @@ take_map(struct applier *a)
 			publish(a, &m->vm[i]->vm->ch[n]);
 	applier_map_free(old);
 	__atomic_store_n(&a->generation, m->generation, __ATOMIC_RELEASE);
-	if (a->c.done_fd >= 0)
-		(void)!write(a->c.done_fd, &one, sizeof(one));
+	a->tell = true;
 	return true;
 }
 
@@ -380,8 +402,19 @@ applier_generation(const struct applier *a)
 
 /* ---- the loop ------------------------------------------------------------ */
 
-bool
-applier_step(struct applier *a)
+/* Once a step: a map is in force, or there is something to be told on a serial channel. */
+static void
+tell_control(struct applier *a)
+{
+	const uint64_t one = 1;
+
+	if (a->tell && a->c.done_fd >= 0)
+		(void)!write(a->c.done_fd, &one, sizeof(one));
+	a->tell = false;
+}
+
+static bool
+step(struct applier *a)
 {
 	struct channel *ch;
 	bool work = take_map(a);
@@ -396,6 +429,15 @@ applier_step(struct applier *a)
 	set_aside(a, ch);
 	__atomic_store_n(&a->progress, a->progress + 1, __ATOMIC_RELAXED);
 	return true;
+}
+
+bool
+applier_step(struct applier *a)
+{
+	bool work = step(a);
+
+	tell_control(a);
+	return work;
 }
 
 /* Until a lease or storm ends, or a write is due; NULL: until somebody kicks. */

@@ -26,7 +26,10 @@ struct applier_config {
 	uint32_t write_limit;
 	enum config_failsafe failsafe; /* what counts where a guest cannot be believed */
 	bool spin;		/* has a CPU of its own: spin a while before it sleeps */
-	int done_fd;		/* eventfd: a map came into force; or -1 */
+	/* eventfd: a map came into force, or something was published on a serial
+	 * channel, or a ring reclaims its vCPU; or -1
+	 */
+	int done_fd;
 };
 
 struct applier *applier_create(const struct applier_config *c);

@@ -70,6 +70,9 @@ struct config {
 	/* [vms] */
 	char allow[1024];		/* comma-separated names, UUIDs or fnmatch(3) patterns: * */
 	uint32_t rate_limit;		/* requests a second and VM, 0: none */
+	/* [serial] */
+	char serial_dir[256];		/* where DPDK's host looks: /tmp/powermonitor; "": nowhere */
+	bool serial_physical;		/* a packet may name a CPU of the host: no */
 	/* [vm PATTERN], in the order of the file */
 	struct config_vm vm[CONFIG_MAX_VMS];
 	unsigned int nb_vms;

@@ -23,6 +23,7 @@ struct daemon {
 	const struct power_ops *power;
 	struct applier *applier;
 	struct poller *poller;
+	struct serial *serial;
 	struct vms *vms;
 	struct libvirt_watch *watch;
 	struct libvirt_jobs *jobs;

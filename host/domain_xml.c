@@ -195,6 +195,49 @@ read_shmem(struct vm_map_vm *vm, xmlXPathContextPtr ctx, const char *prefix)
 	xmlXPathFreeObject(found);
 }
 
+/* ---- serial channels ------------------------------------------------------- */
+
+/* "virtio.serial.port.poweragent.N", N as libvirt's users write it. */
+static bool
+is_port(const char *name, uint64_t *n)
+{
+	size_t len = strlen(FRQ_SERIAL_PORT_PREFIX);
+
+	return strncmp(name, FRQ_SERIAL_PORT_PREFIX, len) == 0 && parse_number(name + len, n) &&
+		*n < FRQ_SERIAL_MAX_PORTS && (name[len] != '0' || name[len + 1] == '\0');
+}
+
+static void
+take_channel(struct vm_map_vm *vm, xmlNodePtr channel)
+{
+	xmlNodePtr source = child(channel, "source"), target = child(channel, "target");
+	char *name = target != NULL ? attribute(target, "name") : NULL;
+	char *path = source != NULL ? attribute(source, "path") : NULL;
+	char *mode = source != NULL ? attribute(source, "mode") : NULL;
+	uint64_t n;
+
+	/* Where QEMU is the client somebody else is the host. */
+	if (name != NULL && path != NULL && path[0] == '/' && is_port(name, &n) &&
+	    strlen(path) < VM_MAP_SERIAL_PATH && (mode == NULL || strcmp(mode, "bind") == 0)) {
+		vm->serial |= UINT64_C(1) << n;
+		(void)snprintf(vm->serial_path[n], sizeof(vm->serial_path[n]), "%s", path);
+	}
+	xmlFree(name);
+	xmlFree(path);
+	xmlFree(mode);
+}
+
+static void
+read_channels(struct vm_map_vm *vm, xmlXPathContextPtr ctx)
+{
+	xmlXPathObjectPtr found = select_nodes(ctx, "/domain/devices/channel[@type='unix']");
+
+	vm->serial = 0;
+	for (int i = 0; i < count_nodes(found); i++)
+		take_channel(vm, found->nodesetval->nodeTab[i]);
+	xmlXPathFreeObject(found);
+}
+
 /* ---- vCPUs --------------------------------------------------------------- */
 
 /* <vcpu current='2'>4</vcpu>: the first two, unless <vcpus> says otherwise. */
@@ -300,6 +343,7 @@ domain_xml_parse(const char *text, size_t len, const char *prefix,
 		return -EINVAL;
 	}
 	read_shmem(vm, ctx, prefix);
+	read_channels(vm, ctx);
 	read_vcpu_count(vm, ctx);
 	read_vcpus(vm, ctx);
 	*qemu_user = read_qemu_user(ctx);

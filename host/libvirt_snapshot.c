@@ -223,6 +223,9 @@ read_state(virDomainPtr dom, enum vm_run_state *run)
 		return -EIO;
 	switch (state) {
 	case VIR_DOMAIN_RUNNING:
+		/* Its memory is still on its way: QEMU fails when a page is there before it. */
+		*run = reason == VIR_DOMAIN_RUNNING_POSTCOPY ? VM_DEFINED : VM_RUNNING;
+		break;
 	case VIR_DOMAIN_BLOCKED:
 		*run = VM_RUNNING;
 		break;
@@ -282,6 +285,12 @@ find_threads(struct known *k, struct vm_map_vm *vm, bool search)
 		vcpu_threads_find(&k->threads, vm->qemu_pid);
 }
 
+static bool
+is_ours(const struct vm_map_vm *vm)
+{
+	return vm->shmem[0] != '\0' || vm->serial != 0;
+}
+
 static int
 read_cpus(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, bool search,
 	struct frq_err *err)
@@ -292,7 +301,7 @@ read_cpus(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, bool se
 		frq_err_set(err, "its pinning: %s", virt_error_text());
 		return -EIO;
 	}
-	if (vm->shmem[0] != '\0')
+	if (is_ours(vm))
 		find_threads(k, vm, search);
 	place_vcpus(s, k, vm);
 	return 0;
@@ -337,7 +346,7 @@ read_domain(struct libvirt_snapshot *s, struct known *k, virDomainPtr dom, enum 
 	}
 	full |= !k->complete || id != k->id || (last == VM_DEFINED) != (vm->state == VM_DEFINED);
 	/* Plugging a vCPU in or out sends no event, nor does taskset: each time for a VM of ours. */
-	follow = full || (vm->shmem[0] != '\0' && vm->state != VM_DEFINED);
+	follow = full || (is_ours(vm) && vm->state != VM_DEFINED);
 	if (follow)
 		ret = read_xml(s, dom, &k->qemu_user, err);
 	if (follow && ret == 0)

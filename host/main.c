@@ -20,6 +20,7 @@
 
 #include <event2/event.h>
 #include <grp.h>
+#include <pwd.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
 
@@ -31,6 +32,7 @@
 #include "operator.h"
 #include "operator_domain.h"
 #include "restore.h"
+#include "serial.h"
 #include "sigbus.h"
 #include "status.h"
 #include "telemetry.h"
@@ -122,6 +124,7 @@ on_check(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	applier_check_cpus(d->applier);
+	vms_tick(d->vms);
 }
 
 static void
@@ -353,13 +356,31 @@ fail:
 }
 
 static int
+start_serial(struct daemon *d, struct frq_err *err)
+{
+	const struct passwd *user = getpwnam(d->config.qemu_user);
+	const struct serial_config c = {
+		.base = d->base,
+		.qemu_user = user != NULL ? user->pw_uid : 0,
+		.physical = d->config.serial_physical,
+	};
+
+	d->serial = serial_create(&c);
+	if (d->serial != NULL)
+		return 0;
+	frq_err_set(err, "no memory for serial channels");
+	return -ENOMEM;
+}
+
+static int
 start_vms(struct daemon *d, struct frq_err *err)
 {
 	const struct vms_config c = {
 		.config = &d->config,
 		.poller = d->poller,
 		.applier = d->applier,
-		.simulated = d->power->simulated,
+		.power = d->power,
+		.serial = d->serial,
 	};
 
 	d->vms = vms_create(&c, err);
@@ -439,6 +460,7 @@ static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
 	start_events,
 	start_applier,
 	start_poller,
+	start_serial,
 	start_vms,
 	start_jobs,
 	start_control,
@@ -474,6 +496,7 @@ stop(struct daemon *d)
 		(void)pthread_join(d->applier_thread, NULL);
 	}
 	vms_free(d->vms);
+	serial_free(d->serial);
 	poller_free(d->poller);
 	applier_free(d->applier);
 	stop_events(d);

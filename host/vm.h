@@ -21,7 +21,8 @@
 #include "wish.h"
 #include "wish_file.h"
 
-#define FRQ_MAX_VMS 64u
+/* Regions: of 64 VMs, each with a ring and with serial channels. */
+#define FRQ_MAX_VMS 128u
 
 /* A counter with one writer; readers on other threads get a whole value. */
 static inline void
@@ -59,6 +60,7 @@ struct channel {
 
 	/* applier; the words are as in the state line, other threads load them */
 	struct {
+		bool placed;			/* it was in a map */
 		const struct cpuset *cpus;	/* that it votes on, part of the map */
 		unsigned int nb_cpus;		/* 0: none, standing says why */
 		enum frq_reason standing;	/* why it has no vote; OK: it has one */
@@ -67,6 +69,8 @@ struct channel {
 		uint64_t applied, now, wish_khz, lease_left_ms;
 		enum frq_reason told;		/* the refusal that is no news; OK: any is */
 		enum frq_reason said;		/* the reason in the verdict */
+		bool reclaims;			/* asked though another transport speaks for it; the
+						 * control thread takes it away, atomically */
 		bool expired;			/* the lease ran out: fail-safe */
 		uint32_t verdict_changes;
 		uint64_t verdict;		/* as published, 0: not yet */
@@ -86,6 +90,7 @@ struct vm {
 	struct wish_file file;
 	struct frq_life life;
 	unsigned int nb_channels;
+	bool serial;			/* nobody but the daemon maps its region: see serial.h */
 	struct frq_region_info info;
 	char shmem_path[512];
 	/* control stores, poller loads */

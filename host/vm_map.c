@@ -92,8 +92,12 @@ vm_equal(const struct vm_map_vm *a, const struct vm_map_vm *b)
 	    a->shmem_shared != b->shmem_shared ||
 	    a->shmem_usable != b->shmem_usable ||
 	    strcmp(a->shmem_problem, b->shmem_problem) != 0 ||
+	    a->serial != b->serial ||
 	    a->nb_vcpus != b->nb_vcpus)
 		return false;
+	for (unsigned int n = 0; n < FRQ_SERIAL_MAX_PORTS; n++)
+		if ((a->serial >> n & 1) != 0 && strcmp(a->serial_path[n], b->serial_path[n]) != 0)
+			return false;
 	for (unsigned int i = 0; i < a->nb_vcpus; i++)
 		if (!vcpu_equal(&a->vcpu[i], &b->vcpu[i]))
 			return false;

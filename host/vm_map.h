@@ -15,6 +15,7 @@
 
 #include "cpuset.h"
 #include "freqring_abi.h"
+#include "freqring_serial.h"
 
 /* A shmem device is ours when its name starts with this. */
 #define FRQ_SHMEM_PREFIX "freqring-"
@@ -33,6 +34,9 @@ struct vm_map_vcpu {
 	struct cpuset libvirt_pcpus;	/* the same as libvirt says */
 };
 
+/* Of a socket, as in struct sockaddr_un. */
+#define VM_MAP_SERIAL_PATH 108
+
 struct vm_map_vm {
 	uint8_t uuid[16];
 	char uuid_text[37];
@@ -43,6 +47,8 @@ struct vm_map_vm {
 	bool shmem_shared;		/* another active VM names the same object */
 	bool shmem_usable;		/* ivshmem-plain of the right size */
 	char shmem_problem[128];	/* why not usable; "": usable */
+	uint64_t serial;		/* bit N: it has serial channel N, with the socket */
+	char serial_path[FRQ_SERIAL_MAX_PORTS][VM_MAP_SERIAL_PATH];
 	unsigned int nb_vcpus;		/* highest possible + 1, capped */
 	struct vm_map_vcpu vcpu[FRQ_MAX_CHANNELS];	/* in a map only nb_vcpus are there */
 };

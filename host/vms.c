@@ -71,13 +71,34 @@ check_mapped(const struct vm *vm, const struct vm_map_vm *m, const struct stat *
 	return -ESTALE;
 }
 
+int
+vms_open_wishes(const struct vms *v, struct vm *vm, const char *name,
+	const struct wish_file_identity *id, struct frq_err *err)
+{
+	bool same;
+	int ret = wish_file_open(&vm->file, v->c.config->state_dir, name, id, &same, err);
+
+	if (ret < 0)
+		return ret;
+	if (same) {
+		vm->life.epoch = (uint8_t)vm->file.header->epoch;
+		vm->life.incarnation = (uint32_t)(vm->file.header->incarnation + 1) & 0xffffffu;
+		if (vm->life.incarnation == 0)
+			vm->life.incarnation = 1;
+		vm->file.header->incarnation = vm->life.incarnation;
+		return 1;
+	}
+	vm->life = next_life(&vm->region);
+	wish_file_begin(&vm->file, id, vm->life);
+	return 0;
+}
+
 static int
 begin_or_resume(const struct vms *v, struct vm *vm, const struct vm_map_vm *m,
 	struct frq_err *err)
 {
 	struct wish_file_identity id = { .qemu_pid = (uint64_t)m->qemu_pid };
 	struct stat st;
-	bool same;
 	int ret;
 
 	if (fstat(vm->region.fd, &st) < 0) {
@@ -92,24 +113,11 @@ begin_or_resume(const struct vms *v, struct vm *vm, const struct vm_map_vm *m,
 	id.region_dev = st.st_dev;
 	id.region_ino = st.st_ino;
 	id.qemu_start = qemu_start_time(m->qemu_pid);
-	ret = wish_file_open(&vm->file, v->c.config->state_dir, m->uuid_text, &id, &same, err);
-	if (ret < 0)
-		return ret;
-	if (same) {
-		vm->life.epoch = (uint8_t)vm->file.header->epoch;
-		vm->life.incarnation = (uint32_t)(vm->file.header->incarnation + 1) & 0xffffffu;
-		if (vm->life.incarnation == 0)
-			vm->life.incarnation = 1;
-		vm->file.header->incarnation = vm->life.incarnation;
-		return 1;
-	}
-	vm->life = next_life(&vm->region);
-	wish_file_begin(&vm->file, &id, vm->life);
-	return 0;
+	return vms_open_wishes(v, vm, m->uuid_text, &id, err);
 }
 
-static void
-free_vm(struct vm *vm)
+void
+vms_free_vm(struct vm *vm)
 {
 	sigbus_unwatch((void *)(uintptr_t)vm->region.base);
 	frq_region_close(&vm->region);
@@ -117,11 +125,10 @@ free_vm(struct vm *vm)
 	free(vm);
 }
 
-static struct vm *
-make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
+struct vm *
+vms_alloc_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
 {
 	struct vm *vm = aligned_alloc(64, sizeof(*vm));
-	int ret;
 
 	if (vm == NULL || m->nb_vcpus == 0) {
 		frq_err_set(err, vm == NULL ? "no memory" : "it has no vCPU");
@@ -137,20 +144,31 @@ make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
 	vm->rate_limit = v->c.config->rate_limit;
 	vm->info.nb_channels = vm->nb_channels;
 	vm->info.features = FRQ_FEATURE_TURBO | FRQ_FEATURE_LEASE |
-		(v->c.simulated ? FRQ_FEATURE_SIMULATED : 0);
+		(v->c.power->simulated ? FRQ_FEATURE_SIMULATED : 0);
 	memcpy(vm->info.uuid, m->uuid, sizeof(vm->info.uuid));
+	return vm;
+}
+
+static struct vm *
+make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
+{
+	struct vm *vm = vms_alloc_vm(v, m, err);
+	int ret;
+
+	if (vm == NULL)
+		return NULL;
 	if (open_region(v, vm, m->shmem, err) < 0) {
 		free(vm);
 		return NULL;
 	}
 	if (sigbus_watch((void *)(uintptr_t)vm->region.base, FRQ_REGION_SIZE, &vm->broken) < 0) {
 		frq_err_set(err, "%u VMs are served already, that is all", FRQ_MAX_VMS);
-		free_vm(vm);
+		vms_free_vm(vm);
 		return NULL;
 	}
 	ret = begin_or_resume(v, vm, m, err);
 	if (ret < 0) {
-		free_vm(vm);
+		vms_free_vm(vm);
 		return NULL;
 	}
 	if (ret > 0)
@@ -184,6 +202,7 @@ add_entry(struct vms *v, const struct vm_map_vm *m)
 	if (e == NULL)
 		return NULL;
 	memcpy(e->uuid, m->uuid, sizeof(e->uuid));
+	e->vms = v;
 	v->entry[v->nb_entries++] = e;
 	return e;
 }
@@ -196,20 +215,16 @@ say_life(struct vm *vm, uint8_t flags)
 }
 
 /* The poller stops at once; the applier when the next map is in force. */
-static void
-drop(struct vms *v, struct entry *e, bool gone)
+void
+vms_retire(struct vms *v, const char *name, struct vm *vm, bool gone)
 {
-	struct vm *vm = e->vm;
 	int ret;
 
-	if (vm == NULL)
-		return;
 	if (!__atomic_load_n(&vm->quarantined, __ATOMIC_ACQUIRE)) {
 		ret = poller_remove(v->c.poller, vm);
 		if (ret < 0) {
 			/* It may still look: better to lose the memory. */
-			FRQ_LOG(ERR, "VM %s: the poller does not answer: %s", e->name, strerror(-ret));
-			e->vm = NULL;
+			FRQ_LOG(ERR, "VM %s: the poller does not answer: %s", name, strerror(-ret));
 			return;
 		}
 	}
@@ -221,11 +236,19 @@ drop(struct vms *v, struct entry *e, bool gone)
 		/* One that still runs is told. */
 		say_life(vm, FRQ_LIFE_QUARANTINED);
 	}
-	e->vm = NULL;
 	vm->retired_in = v->generation + 1;
 	vm->next_retired = v->retired;
 	v->retired = vm;
-	FRQ_LOG(INFO, "VM %s: not served any more", e->name);
+}
+
+static void
+drop(struct vms *v, struct entry *e, bool gone)
+{
+	if (e->vm == NULL)
+		return;
+	vms_retire(v, e->name, e->vm, gone);
+	e->vm = NULL;
+	FRQ_LOG(INFO, "VM %s: not served any more by its device", e->name);
 }
 
 /*
@@ -277,13 +300,13 @@ static void
 judge(const struct entry *e, const struct vm_map_vm *m, char *problem, size_t size)
 {
 	problem[0] = '\0';
-	if (m->shmem[0] == '\0')
+	if (m->shmem[0] == '\0' && !vms_has_serial(e->vms, m))
 		(void)snprintf(problem, size, "it has no device of ours: freqring attach %s", m->name);
 	else if (e->removed)
 		(void)snprintf(problem, size, "an operator removed it (freqring add_vm %s)", m->name);
 	else if (!e->allowed)
 		(void)snprintf(problem, size, "not in the configured list ([vms] allow)");
-	else if (!m->shmem_usable)
+	else if (m->shmem[0] != '\0' && !m->shmem_usable)
 		(void)snprintf(problem, size, "%s", m->shmem_problem);
 	else if (m->shmem_shared)
 		(void)snprintf(problem, size, "another running VM has the same object %s: give one of them a name of its own",
@@ -304,7 +327,7 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 	ret = poller_add(v->c.poller, vm);
 	if (ret < 0) {
 		say_problem(e, ret == -ENOSPC ? "too many VMs" : "the poller does not answer");
-		free_vm(vm);
+		vms_free_vm(vm);
 		return;
 	}
 	e->vm = vm;
@@ -360,7 +383,10 @@ serve_vm(struct vms *v, const struct vm_map_vm *m)
 {
 	struct entry *e = find_entry(v, m->uuid);
 
-	if (e == NULL || e->vm != NULL || !e->may_be_served)
+	if (e == NULL)
+		return;
+	vms_serial_follow(v, e, m);
+	if (e->vm != NULL || !e->may_be_served || m->shmem[0] == '\0')
 		return;
 	if (m->state == VM_RUNNING && v->connected)
 		admit(v, e, m);
@@ -398,9 +424,10 @@ forget(struct vms *v, unsigned int i)
 	char path[512];
 	bool named = false;
 
-	if (e->vm != NULL)
+	if (e->vm != NULL || e->serial != NULL)
 		event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
 	drop(v, e, true);
+	vms_serial_drop(v, e, true);
 	for (unsigned int j = 0; j < v->nb_entries; j++)
 		named |= j != i && strcmp(v->entry[j]->shmem, e->shmem) == 0;
 	if (!named && e->ours && e->shmem[0] != '\0' &&
@@ -440,22 +467,39 @@ place_vcpu(const struct cpuset *managed, const struct vm_map_vm *m, unsigned int
 	return FRQ_REASON_OK;
 }
 
+/* @param vm  over its device, or with its serial channels */
 static struct applier_map_vm *
-place_vm(const struct vms *v, const struct entry *e, const struct vm_map_vm *m)
+place_vm(const struct vms *v, const struct entry *e, struct vm *vm, const struct vm_map_vm *m)
 {
 	struct applier_map_vm *am = calloc(1, sizeof(*am));
 
 	if (am == NULL)
 		return NULL;
-	am->vm = e->vm;
+	am->vm = vm;
 	am->rule = config_rule(v->c.config, m->name, m->uuid_text);
-	for (unsigned int n = 0; n < e->vm->nb_channels; n++) {
+	for (unsigned int n = 0; n < vm->nb_channels; n++) {
 		am->vcpu[n].standing = place_vcpu(&v->c.config->managed_cpus, m, n,
 			&am->vcpu[n].cpus);
+		/* One vote a vCPU. */
+		if (vms_speaks_serial(e, n) != vm->serial)
+			am->vcpu[n].standing = FRQ_REASON_ELSEWHERE;
 		if (am->vcpu[n].standing == FRQ_REASON_OK && vms_is_disabled(e, n))
 			am->vcpu[n].standing = FRQ_REASON_DISABLED;
 	}
 	return am;
+}
+
+static void
+place_transport(const struct vms *v, struct applier_map *am, const struct entry *e,
+	struct vm *vm, const struct vm_map_vm *m)
+{
+	if (vm == NULL)
+		return;
+	am->vm[am->nb_vms] = place_vm(v, e, vm, m);
+	if (am->vm[am->nb_vms] == NULL)
+		FRQ_LOG(ERR, "VM %s: no memory for its votes", e->name);
+	else
+		am->nb_vms++;
 }
 
 void
@@ -473,14 +517,10 @@ vms_hand_over_map(struct vms *v)
 		const struct entry *e = v->entry[i];
 		const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
 
-		if (e->vm == NULL || m == NULL)
+		if (m == NULL)
 			continue;
-		am->vm[am->nb_vms] = place_vm(v, e, m);
-		if (am->vm[am->nb_vms] == NULL) {
-			FRQ_LOG(ERR, "VM %s: no memory for its votes", e->name);
-			continue;
-		}
-		am->nb_vms++;
+		place_transport(v, am, e, e->vm, m);
+		place_transport(v, am, e, e->serial, m);
 	}
 	applier_set_map(v->c.applier, am);
 }
@@ -518,11 +558,34 @@ monotonic_ns(void)
 }
 
 void
+vms_tick(struct vms *v)
+{
+	for (unsigned int i = 0; i < v->nb_entries; i++)
+		v->entry[i]->changes = 0;
+	/* The folder of DPDK's host sends no event; and who waited for his turn has it. */
+	for (unsigned int i = 0; v->connected && i < v->map->nb_vms; i++)
+		if (v->map->vm[i]->serial == 0 && v->map->vm[i]->state == VM_RUNNING &&
+		    vms_has_serial(v, v->map->vm[i])) {
+			vms_follow_all(v);
+			break;
+		}
+	serial_retry(v->c.serial);
+	vms_applier_done(v);
+}
+
+void
 vms_applier_done(struct vms *v)
 {
 	uint64_t generation = applier_generation(v->c.applier);
 	struct vm **at = &v->retired;
 
+	bool any = false;
+
+	for (unsigned int i = 0; i < v->nb_entries; i++)
+		any |= vms_serial_give_back(v->entry[i]);
+	if (any)
+		vms_hand_over_map(v);
+	serial_applied(v->c.serial);
 	if (v->event_ns != 0 && generation >= v->event_generation) {
 		latency_add(&v->latency, monotonic_ns() - v->event_ns);
 		v->event_ns = 0;
@@ -536,7 +599,7 @@ vms_applier_done(struct vms *v)
 			continue;
 		}
 		*at = vm->next_retired;
-		free_vm(vm);
+		vms_free_vm(vm);
 	}
 }
 
@@ -555,6 +618,7 @@ vms_quarantined(struct vms *v)
 		struct entry *e = v->entry[i];
 		unsigned int nb = 0;
 
+		/* In the rings of serial channels nobody but us writes. */
 		if (e->vm == NULL)
 			continue;
 		if (__atomic_load_n(&e->vm->quarantined, __ATOMIC_ACQUIRE)) {
@@ -621,15 +685,18 @@ vms_free(struct vms *v)
 		if (vm != NULL) {
 			/* The next daemon goes on from the wish file. */
 			say_life(vm, FRQ_LIFE_STOPPED);
-			free_vm(vm);
+			vms_free_vm(vm);
 		}
+		serial_detach(v->entry[i]->ports);
+		if (v->entry[i]->serial != NULL)
+			vms_free_vm(v->entry[i]->serial);
 		free(v->entry[i]);
 	}
 	while (v->retired != NULL) {
 		struct vm *vm = v->retired;
 
 		v->retired = vm->next_retired;
-		free_vm(vm);
+		vms_free_vm(vm);
 	}
 	free(v->entry);
 	vm_map_free(v->map);

@@ -23,7 +23,8 @@ struct vms_config {
 	const struct config *config;
 	struct poller *poller;
 	struct applier *applier;
-	bool simulated;
+	const struct power_ops *power;
+	struct serial *serial;
 };
 
 struct vms *vms_create(const struct vms_config *c, struct frq_err *err);
@@ -79,6 +80,9 @@ void vms_reconfigure(struct vms *v);
 
 /** The applier has a new map in force: free what is not used any more. */
 void vms_applier_done(struct vms *v);
+
+/** Once a second: serial channels that could not be reached, and who speaks for whom. */
+void vms_tick(struct vms *v);
 
 /** The poller gave up a VM. */
 void vms_quarantined(struct vms *v);

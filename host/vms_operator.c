@@ -126,7 +126,7 @@ vms_manual_cpus(const struct vms *v, struct cpuset *cpus)
 bool
 vms_is_ours(const struct vms *v, const struct vm_map_vm *m)
 {
-	if (m->shmem[0] != '\0')
+	if (m->shmem[0] != '\0' || m->serial != 0)
 		return true;
 	for (unsigned int i = 0; i < v->nb_entries; i++)
 		if (memcmp(v->entry[i]->uuid, m->uuid, sizeof(m->uuid)) == 0)
@@ -232,13 +232,17 @@ vms_count_channels(const struct vms *v, const char *name, const struct cpuset *v
 
 	if (e == NULL)
 		return -EINVAL;
-	if (e->vm == NULL) {
+	if (e->vm == NULL && e->serial == NULL) {
 		frq_err_set(err, "VM %.100s is not served%s%s", e->name,
 			e->problem[0] != '\0' ? ": " : ": it does not run", e->problem);
 		return -EINVAL;
 	}
-	for (unsigned int n = 0; n < e->vm->nb_channels; n++)
-		served += vcpus == NULL || cpuset_has(vcpus, n);
+	for (unsigned int n = 0; n < FRQ_MAX_CHANNELS; n++) {
+		const struct channel *ch = vms_speaker(e, n);
+
+		served += ch != NULL && (vcpus == NULL || cpuset_has(vcpus, n)) &&
+			(!ch->vm->serial || serial_connected(e->ports, n));
+	}
 	return served;
 }
 
@@ -287,9 +291,13 @@ vms_set_query(struct vms *v, const char *name, bool enabled, struct frq_err *err
 void
 vms_reconfigure(struct vms *v)
 {
-	for (unsigned int i = 0; i < v->nb_entries; i++)
-		if (v->entry[i]->vm != NULL)
-			__atomic_store_n(&v->entry[i]->vm->rate_limit, v->c.config->rate_limit,
-				__ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
+		struct vm *both[] = { v->entry[i]->vm, v->entry[i]->serial };
+
+		for (unsigned int t = 0; t < 2; t++)
+			if (both[t] != NULL)
+				__atomic_store_n(&both[t]->rate_limit, v->c.config->rate_limit,
+					__ATOMIC_RELAXED);
+	}
 	vms_follow_all(v);
 }

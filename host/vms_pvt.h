@@ -4,6 +4,7 @@
 #define FRQ_VMS_PVT_H
 
 #include "latency.h"
+#include "serial.h"
 #include "vms.h"
 
 /* A VM that libvirt knows. */
@@ -22,7 +23,15 @@ struct entry {
 	bool truncated;			/* the file was, and that is reported */
 	uint64_t disabled[FRQ_MAX_CHANNELS / 64];	/* vCPUs, by an operator */
 	pid_t qemu_pid;		/* of the machine that is served */
-	struct vm *vm;		/* NULL: not served */
+	struct vm *vm;		/* over its device; NULL: not served by one */
+	/* vms_serial.c */
+	struct vms *vms;
+	struct vm *serial;	/* over a region of ours; NULL: no serial channel is served */
+	struct serial_vm *ports;
+	pid_t serial_pid;	/* of the machine whose channels these are */
+	uint64_t speaks_serial[FRQ_MAX_CHANNELS / 64];	/* vCPUs, where there is a device as well */
+	unsigned int changes;	/* of who speaks, in this second */
+	char serial_problem[256];
 };
 
 struct vms {
@@ -45,6 +54,44 @@ bool vms_is_ours(const struct vms *v, const struct vm_map_vm *m);
 
 /** Whether an operator disabled a channel. */
 bool vms_is_disabled(const struct entry *e, unsigned int n);
+
+/* ---- vms.c, for vms_serial.c ------------------------------------------------ */
+
+/** A VM without region and file; NULL: no memory. */
+struct vm *vms_alloc_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err);
+
+/**
+ * Open the file `name` of its wishes, and set its life.
+ *
+ * @return 1: it goes on from there, 0: it begins anew, or a negative errno
+ */
+int vms_open_wishes(const struct vms *v, struct vm *vm, const char *name,
+	const struct wish_file_identity *id, struct frq_err *err);
+
+/** Take it from the poller, and free it when no map has it any more. @param gone  its machine */
+void vms_retire(struct vms *v, const char *name, struct vm *vm, bool gone);
+
+void vms_free_vm(struct vm *vm);
+
+/* ---- vms_serial.c ------------------------------------------------------------ */
+
+/** Follow the serial channels of a VM: serve those that there are, or none. */
+void vms_serial_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m);
+
+/** Its channels are not served any more. @param gone  nor is there its machine */
+void vms_serial_drop(struct vms *v, struct entry *e, bool gone);
+
+/** Whether the serial transport speaks for a vCPU. */
+bool vms_speaks_serial(const struct entry *e, unsigned int n);
+
+/** Rings that were asked again get their vCPUs back. @return whether any did */
+bool vms_serial_give_back(struct entry *e);
+
+/** The channel that speaks for a vCPU, or NULL. */
+const struct channel *vms_speaker(const struct entry *e, unsigned int n);
+
+/** Whether it has serial channels, in its XML or in the folder of DPDK's host. */
+bool vms_has_serial(const struct vms *v, const struct vm_map_vm *m);
 
 /** Serve VMs or not, as the map, the configuration and the operator say, and tell the applier. */
 void vms_follow_all(struct vms *v);

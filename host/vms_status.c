@@ -25,6 +25,7 @@ static const char *const reason_name[FRQ_REASON_COUNT] = {
 	[FRQ_REASON_FOREIGN] = "foreign",
 	[FRQ_REASON_DISABLED] = "disabled",
 	[FRQ_REASON_MANUAL] = "manual",
+	[FRQ_REASON_ELSEWHERE] = "elsewhere",
 };
 
 static const char *const wish_name[] = { "none", "min", "max", "kHz" };
@@ -63,8 +64,25 @@ mapping_name(struct wish w)
 	return w.uncached ? "uncached" : "cached";
 }
 
+/* Where requests come in: the region's file and the channel, or a socket; as DPDK's host names them. */
 static json_t *
-channel_status(const struct channel *ch, const struct vm_map_vm *m, bool disabled)
+channel_path(const struct entry *e, const struct channel *ch)
+{
+	return ch->vm->serial ? rpc_text(serial_path(e->ports, ch->number)) :
+		json_sprintf("%s.%u", ch->vm->shmem_path, ch->number);
+}
+
+static bool
+is_connected(const struct entry *e, const struct channel *ch)
+{
+	if (ch->vm->serial)
+		return serial_connected(e->ports, ch->number);
+	return !__atomic_load_n(&ch->vm->quarantined, __ATOMIC_RELAXED) &&
+		!__atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED);
+}
+
+static json_t *
+channel_status(const struct entry *e, const struct channel *ch, const struct vm_map_vm *m)
 {
 	struct wish w = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
 	struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
@@ -72,9 +90,12 @@ channel_status(const struct channel *ch, const struct vm_map_vm *m, bool disable
 
 	if (m != NULL)
 		(void)cpuset_format(&vm_map_vcpu(m, ch->number)->pcpus, pcpus, sizeof(pcpus));
-	return json_pack("{s:i, s:b, s:b, s:s, s:s, s:s, s:I, s:s, s:i, s:i, s:b, s:I, s:I, s:b}",
+	return json_pack("{s:i, s:s, s:o, s:b, s:b, s:b, s:s, s:s, s:s, s:I, s:s, s:i, s:i, s:b, s:I, s:I, s:b}",
 		"vcpu", (int)ch->number,
-		"disabled", disabled,
+		"transport", ch->vm->serial ? "serial" : "ring",
+		"path", channel_path(e, ch),
+		"connected", (int)is_connected(e, ch),
+		"disabled", (int)vms_is_disabled(e, ch->number),
 		"attached", (int)w.attached,
 		"mapping", mapping_name(w),
 		"pcpus", pcpus,
@@ -107,13 +128,30 @@ vcpus_status(const struct vm_map_vm *m)
 }
 
 static uint64_t
-count_requests(const struct vm *vm)
+count_requests(const struct entry *e)
 {
+	const struct vm *both[] = { e->vm, e->serial };
 	uint64_t requests = 0;
 
-	for (unsigned int n = 0; vm != NULL && n < vm->nb_channels; n++)
-		requests += counter_get(&vm->ch[n].slot->requests);
+	for (unsigned int i = 0; i < 2; i++)
+		for (unsigned int n = 0; both[i] != NULL && n < both[i]->nb_channels; n++)
+			requests += counter_get(&both[i]->ch[n].slot->requests);
 	return requests;
+}
+
+/* Of each vCPU the channel that speaks for it; of serial ones those that there are. */
+static json_t *
+channels_status(const struct entry *e, const struct vm_map_vm *m)
+{
+	json_t *channels = json_array();
+
+	for (unsigned int n = 0; n < FRQ_MAX_CHANNELS; n++) {
+		const struct channel *ch = vms_speaker(e, n);
+
+		if (ch != NULL && (!ch->vm->serial || serial_path(e->ports, n)[0] != '\0'))
+			(void)json_array_append_new(channels, channel_status(e, ch, m));
+	}
+	return channels;
 }
 
 static json_t *
@@ -121,14 +159,13 @@ vm_status(const struct vms *v, const struct entry *e)
 {
 	const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
 	const struct vm *vm = e->vm;
-	json_t *channels = json_array(), *refusals = json_object();
+	json_t *refusals = json_object();
 
-	for (unsigned int n = 0; vm != NULL && n < vm->nb_channels; n++)
-		(void)json_array_append_new(channels, channel_status(&vm->ch[n], m,
-			vms_is_disabled(e, n)));
 	if (vm != NULL)
 		add_refusals(refusals, vm);
-	return json_pack("{s:o, s:s, s:i, s:b, s:b, s:s, s:o, s:b, s:o, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+	if (e->serial != NULL)
+		add_refusals(refusals, e->serial);
+	return json_pack("{s:o, s:s, s:i, s:b, s:b, s:s, s:o, s:b, s:o, s:o, s:o, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 		"name", rpc_text(e->name),
 		"uuid", m != NULL ? m->uuid_text : "",
 		"nb_vcpus", m != NULL ? (int)m->nb_vcpus : 0,
@@ -136,17 +173,19 @@ vm_status(const struct vms *v, const struct entry *e)
 		"query", (int)e->query,
 		"state", state_name[e->state],
 		"shmem", rpc_text(e->shmem),
-		"admitted", vm != NULL,
+		"admitted", vm != NULL || e->serial != NULL,
 		"problem", rpc_text(e->problem),
+		"serial", e->ports != NULL ? serial_status(e->ports) : json_null(),
+		"serial_problem", rpc_text(e->serial_problem),
 		"epoch", vm != NULL ? (int)vm->life.epoch : 0,
 		"incarnation", vm != NULL ? (int)vm->life.incarnation : 0,
 		"quarantined", vm != NULL && __atomic_load_n(&vm->quarantined, __ATOMIC_RELAXED),
-		"requests", (json_int_t)count_requests(vm),
+		"requests", (json_int_t)count_requests(e),
 		"throttled", (json_int_t)(vm != NULL ? counter_get(&vm->throttled) : 0),
 		"empty_doorbells", (json_int_t)(vm != NULL ? counter_get(&vm->empty_doorbells) : 0),
 		"reattached", (json_int_t)(vm != NULL ? counter_get(&vm->reattached) : 0),
 		"refusals", refusals,
-		"channels", channels,
+		"channels", channels_status(e, m),
 		"vcpus", vcpus_status(m));
 }
 
@@ -154,7 +193,8 @@ vm_status(const struct vms *v, const struct entry *e)
 static bool
 is_shown(const struct vms *v, const struct entry *e)
 {
-	return vm_map_find(v->map, e->uuid) != NULL && (e->shmem[0] != '\0' || e->added);
+	return vm_map_find(v->map, e->uuid) != NULL &&
+		(e->shmem[0] != '\0' || e->serial != NULL || e->added);
 }
 
 json_t *
@@ -167,6 +207,8 @@ vms_status(const struct vms *v)
 			(void)json_array_append_new(vms, vm_status(v, v->entry[i]));
 		if (v->entry[i]->vm != NULL)
 			add_refusals(refusals, v->entry[i]->vm);
+		if (v->entry[i]->serial != NULL)
+			add_refusals(refusals, v->entry[i]->serial);
 	}
 	return json_pack("{s:o, s:o}", "vms", vms, "refusals", refusals);
 }
@@ -180,12 +222,17 @@ vms_votes(const struct vms *v, unsigned int cpu)
 		const struct entry *e = v->entry[i];
 		const struct vm_map_vm *m = vm_map_find(v->map, e->uuid);
 
-		if (e->vm == NULL || m == NULL)
+		if (m == NULL)
 			continue;
-		for (unsigned int n = 0; n < e->vm->nb_channels; n++) {
-			const struct channel *ch = &e->vm->ch[n];
-			struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
-			struct frq_now now = frq_now_unpack(counter_get(&ch->a.now));
+		for (unsigned int n = 0; n < FRQ_MAX_CHANNELS; n++) {
+			const struct channel *ch = vms_speaker(e, n);
+			struct frq_applied applied;
+			struct frq_now now;
+
+			if (ch == NULL)
+				continue;
+			applied = frq_applied_unpack(counter_get(&ch->a.applied));
+			now = frq_now_unpack(counter_get(&ch->a.now));
 
 			/* Without standing it votes on no CPU, wherever it is pinned. */
 			if (applied.wish == FRQ_WISH_NONE || now.nb_pcpus == 0 ||
@@ -220,9 +267,9 @@ vms_list(const struct vms *v)
 			continue;
 		(void)json_array_append_new(vms, json_pack("{s:o, s:s, s:s, s:o, s:b, s:b, s:b, s:i, s:I, s:o}",
 			"name", rpc_text(e->name), "uuid", m->uuid_text, "state", state_name[e->state],
-			"shmem", rpc_text(m->shmem), "served", e->vm != NULL, "allowed", (int)e->allowed,
+			"shmem", rpc_text(m->shmem), "served", e->vm != NULL || e->serial != NULL, "allowed", (int)e->allowed,
 			"added", (int)e->added, "nb_vcpus", (int)m->nb_vcpus,
-			"requests", (json_int_t)count_requests(e->vm), "problem", rpc_text(e->problem)));
+			"requests", (json_int_t)count_requests(e), "problem", rpc_text(e->problem)));
 	}
 	return json_pack("{s:b, s:o}", "connected", (int)v->connected, "vms", vms);
 }
@@ -257,7 +304,7 @@ const char *
 vms_name(const struct vms *v, const struct vm *vm)
 {
 	for (unsigned int i = 0; i < v->nb_entries; i++)
-		if (v->entry[i]->vm == vm)
+		if (v->entry[i]->vm == vm || v->entry[i]->serial == vm)
 			return v->entry[i]->name;
 	return NULL;
 }

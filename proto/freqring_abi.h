@@ -241,7 +241,8 @@ enum frq_reason {
 	FRQ_REASON_FOREIGN = 17,	/* somebody else on the host set the pCPU, and is let */
 	FRQ_REASON_DISABLED = 18,	/* an operator disabled the channel */
 	FRQ_REASON_MANUAL = 19,		/* an operator set the pCPU (not a refusal) */
-	FRQ_REASON_COUNT = 20,
+	FRQ_REASON_ELSEWHERE = 20,	/* another transport of the VM speaks for the vCPU */
+	FRQ_REASON_COUNT = 21,
 };
 
 /* What a vCPU wants. */

@@ -13,13 +13,11 @@
 #include "printable.h"
 
 static const char *
-channel_status(const json_t *vm, const json_t *ch)
+channel_status(const json_t *ch)
 {
 	if (flag_of(ch, "disabled"))
 		return "DISABLED";
-	if (!flag_of(vm, "admitted") || flag_of(vm, "quarantined") || flag_of(ch, "quarantined"))
-		return "DISCONNECTED";
-	return "CONNECTED";
+	return flag_of(ch, "connected") ? "CONNECTED" : "DISCONNECTED";
 }
 
 static void
@@ -30,8 +28,8 @@ print_channels(const json_t *vm)
 
 	printf("Channels %zu\n", json_array_size(channels));
 	json_array_foreach(channels, i, ch)
-		printf("  [%zu]: /dev/shm/%s.%jd, status = %s\n", i, text_of(vm, "shmem"),
-			number_of(ch, "vcpu"), channel_status(vm, ch));
+		printf("  [%zu]: %s, status = %s\n", i, text_or_dash(ch, "path"),
+			channel_status(ch));
 }
 
 /* @param key  of the list of CPUs in a member of `vcpus` */

@@ -162,8 +162,9 @@ has err "nobody: libvirt knows no VM of that name or UUID"
 # ---- show_vm, show_cpu_freq
 methods '{"status":{"result":{"vms":[{"name":"a","uuid":"U","state":"paused","shmem":"freqring-a","admitted":true,
   "nb_vcpus":3,"quarantined":false,"requests":12,"throttled":3,"refusals":{"bad_op":2},
-  "channels":[{"vcpu":0,"requests":7,"refusals":1},{"vcpu":1,"quarantined":true},
-   {"vcpu":5,"disabled":true,"quarantined":true,"reason":"ok"}],
+  "channels":[{"vcpu":0,"path":"/dev/shm/freqring-a.0","connected":true,"requests":7,"refusals":1},
+   {"vcpu":1,"path":"/tmp/powermonitor/a.1","connected":false,"quarantined":true},
+   {"vcpu":5,"path":"/dev/shm/freqring-a.5","connected":true,"disabled":true,"reason":"ok"}],
   "vcpus":[{"vcpu":0,"present":true,"pcpus":"2","libvirt_pcpus":"2"},
    {"vcpu":1,"present":true,"pcpus":"","libvirt_pcpus":"0-127"},{"vcpu":2,"present":false}]}],
  "poller":{"turns":5,"cpu":1},"control":{"errors":{"denied":4}},
@@ -176,7 +177,7 @@ sent 'status '
 prints "VM: 'a', status = ACTIVE
 Channels 3
   [0]: /dev/shm/freqring-a.0, status = CONNECTED
-  [1]: /dev/shm/freqring-a.1, status = DISCONNECTED
+  [1]: /tmp/powermonitor/a.1, status = DISCONNECTED
   [2]: /dev/shm/freqring-a.5, status = DISABLED
 Virtual CPU(s): 2
   [0]: Physical CPU Mask 0x4

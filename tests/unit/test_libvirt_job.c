@@ -253,6 +253,7 @@ left_behind(void **state)
 	assert_int_equal(o.nb, 1);
 	assert_string_equal(o.err, "VM a: freqringd ends while attach is under way in libvirt");
 	assert_int_equal(quick.nb, 1);
+	json_decref(quick.result);
 	(void)pthread_mutex_unlock(&gate);
 }
 

@@ -493,7 +493,7 @@ every_channel_of_every_vm_is_served(void **state)
 
 	(void)state;
 	for (unsigned int n = 0; n < FRQ_MAX_VMS; n++)
-		(void)serve(n, 1 + n * 4);
+		(void)serve(n, 1 + n * (FRQ_MAX_CHANNELS - 1) / (FRQ_MAX_VMS - 1));
 	for (unsigned int round = 0; round < 5; round++) {
 		for (unsigned int n = 0; n < FRQ_MAX_VMS; n++) {
 			unsigned int ch = (n * 7 * round) % vms[n]->nb_channels;
@@ -508,14 +508,14 @@ every_channel_of_every_vm_is_served(void **state)
 }
 
 static void
-sixty_fifth_vm_is_refused(void **state)
+vm_too_many_is_refused(void **state)
 {
 	struct vm *extra;
 
 	(void)state;
 	for (unsigned int n = 0; n < FRQ_MAX_VMS; n++)
 		(void)serve(n, 1);
-	extra = fx_vm_make(dir, 100, 1);
+	extra = fx_vm_make(dir, FRQ_MAX_VMS, 1);
 	fx_vm_place(extra, &fx_table);
 	assert_int_equal(fx_call(poller, extra, true), -ENOSPC);
 	fx_remove(poller, vms[10]);
@@ -901,7 +901,7 @@ main(void)
 		T(attach_is_found_whatever_the_doorbell_says),
 		T(more_active_channels_than_hot_places),
 		T(every_channel_of_every_vm_is_served),
-		T(sixty_fifth_vm_is_refused),
+		T(vm_too_many_is_refused),
 		T(flood_does_not_starve_another_vm),
 		T(violations_quarantine_the_channel_alone),
 		T(honest_refusals_never_quarantine),
