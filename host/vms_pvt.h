@@ -16,6 +16,7 @@ struct entry {
 	bool query;		/* an operator lets it ask for frequencies (virtio-serial) */
 	char shmem[NAME_MAX + 1];
 	bool ours;		/* its file was found to be a region's, or made */
+	char former[NAME_MAX + 1];	/* one of ours that it named before, "": none */
 	char problem[768];	/* why it is not served, or was quarantined */
 	unsigned int nb_quarantined;	/* channels, as last reported */
 	bool truncated;			/* the file was, and that is reported */
