@@ -101,7 +101,7 @@ keep a 0 1400000
 soon_st "... the other asks" "$here" 1400000
 
 # --- pinned and pinned again, as fast as libvirt does it ---
-for turn in $(seq 100); do
+for _ in $(seq 100); do
 	echo "vcpupin a 0 $there_cpu --live"
 	echo "vcpupin a 0 $here_cpu --live"
 done >"$VM_WORKDIR/pins"
