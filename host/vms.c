@@ -370,8 +370,13 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	}
 	if (e->vm != NULL)
 		return;
-	if (strcmp(e->shmem, m->shmem) != 0)
+	if (strcmp(e->shmem, m->shmem) != 0) {
+		if (e->ours)
+			memcpy(e->former, e->shmem, sizeof(e->former));
 		e->ours = false;
+	}
+	if (strcmp(e->former, m->shmem) == 0)
+		e->former[0] = '\0';
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
 	if (problem[0] != '\0')
 		say_problem(e, problem);
@@ -416,25 +421,35 @@ has_word(const struct entry *e)
 	return any;
 }
 
-/* Neither defined nor running: its object is nobody's. @return whether the entry is gone, too */
+/* Unless another VM names it, too. */
+static void
+remove_object(const struct vms *v, const struct entry *e, const char *shmem)
+{
+	char path[512];
+
+	for (unsigned int i = 0; i < v->nb_entries; i++)
+		if (v->entry[i] != e && strcmp(v->entry[i]->shmem, shmem) == 0)
+			return;
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir, shmem) <
+	    sizeof(path) && unlink(path) == 0)
+		FRQ_LOG(INFO, "VM %s is gone: removed %s", e->name, path);
+}
+
+/* Neither defined nor running: its objects are nobody's. @return whether the entry is gone, too */
 static bool
 forget(struct vms *v, unsigned int i)
 {
 	struct entry *e = v->entry[i];
-	char path[512];
-	bool named = false;
 
 	if (e->vm != NULL || e->serial != NULL)
 		event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
 	drop(v, e, true);
 	vms_serial_drop(v, e, true);
-	for (unsigned int j = 0; j < v->nb_entries; j++)
-		named |= j != i && strcmp(v->entry[j]->shmem, e->shmem) == 0;
-	if (!named && e->ours && e->shmem[0] != '\0' &&
-	    (size_t)snprintf(path, sizeof(path), "%s/%s", v->c.config->shm_dir, e->shmem) <
-	    sizeof(path) && unlink(path) == 0)
-		FRQ_LOG(INFO, "VM %s is gone: removed %s", e->name, path);
-	e->shmem[0] = '\0';
+	if (e->ours && e->shmem[0] != '\0')
+		remove_object(v, e, e->shmem);
+	if (e->former[0] != '\0')
+		remove_object(v, e, e->former);
+	e->shmem[0] = e->former[0] = '\0';
 	if (has_word(e))
 		return false;
 	free(e);

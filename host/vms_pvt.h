@@ -18,6 +18,7 @@ struct entry {
 	char shmem[NAME_MAX + 1];
 	bool ours;		/* its file was found to be a region's, or made */
 	bool may_be_served;	/* nothing known speaks against it */
+	char former[NAME_MAX + 1];	/* one of ours that it named before, "": none */
 	char problem[768];	/* why it is not served, or was quarantined */
 	unsigned int nb_quarantined;	/* channels, as last reported */
 	bool truncated;			/* the file was, and that is reported */

@@ -174,7 +174,14 @@ vm_virsh domrename c d >/dev/null || bail "domrename"
 soon_st "renamed" "[v['name'] for v in s['vms'] if v['shmem'] == '$(sys_shm c)']" '["d"]'
 soon "... told" told renamed 'VM c: is now called d'
 check "... its object is kept" test -e "/dev/shm/$(sys_shm c)"
+
+# --- given another object ---
+vm_own_shm "$(sys_shm d)"
+vm_virsh dumpxml d | sed "s/$(sys_shm c)/$(sys_shm d)/" | vm_define || bail "a domain, anew"
+soon "another object: made ahead" test -e "/dev/shm/$(sys_shm d)"
 vm_virsh undefine d >/dev/null
+soon "... undefined: removed" test ! -e "/dev/shm/$(sys_shm d)"
+soon "... and so is the one before" test ! -e "/dev/shm/$(sys_shm c)"
 
 # --- asleep: a guest without an operating system that suspends itself ---
 # mov dx, 0x604; mov ax, SLEEP; out dx, ax; hlt; and again

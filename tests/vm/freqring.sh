@@ -9,8 +9,9 @@
 #	fr_wait SECONDS TEXT	until `freqring status` shows a line that matches TEXT
 #
 # FR_BUILD is the build folder. The log of all runs is $VM_WORKDIR/freqringd.log.
-# FR_CONFIG is more text for the configuration; FR_DEFAULT_USERS=1 leaves it to
-# the daemon to find out whom QEMU runs as.
+# FR_DIR names its folder there, fr by default. FR_CONFIG is more text for the
+# configuration; FR_DEFAULT_USERS=1 leaves it to the daemon to find out whom QEMU
+# runs as.
 
 FR_PID=
 FR_POLLER_CPU=$(($(nproc) - 1))
@@ -29,7 +30,7 @@ fr_backend()
 
 fr()
 {
-	"$FR_BUILD/host/freqring" -s "$VM_WORKDIR/fr/control.sock" "$@"
+	"$FR_BUILD/host/freqring" -s "$VM_WORKDIR/${FR_DIR:-fr}/control.sock" "$@"
 }
 
 _fr_answers()
@@ -44,13 +45,13 @@ _fr_ended()
 
 fr_start()
 {
-	mkdir -p "$VM_WORKDIR/fr"
+	mkdir -p "$VM_WORKDIR/${FR_DIR:-fr}"
 	cat >"$VM_WORKDIR/freqringd.conf" <<-END
 		[daemon]
 		backend = $(fr_backend)
 		poller_cpu = $FR_POLLER_CPU
-		socket = $VM_WORKDIR/fr/control.sock
-		state_dir = $VM_WORKDIR/fr
+		socket = $VM_WORKDIR/${FR_DIR:-fr}/control.sock
+		state_dir = $VM_WORKDIR/${FR_DIR:-fr}
 		group = $(id -gn)
 		[libvirt]
 		uri = $VM_URI

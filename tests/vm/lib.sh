@@ -29,6 +29,7 @@
 #	VM_CMDLINE	more words for the guest kernel's command line
 #	VM_XML_DEVICES	more XML inside <devices>
 #	VM_XML_DOMAIN	more XML inside <domain>
+#	VM_LIBVIRT	which private libvirtd, by its folder's name, lv by default
 #	VM_READY_SECONDS	how long a guest may boot, 90 by default
 #	VM_EXEC_SECONDS		how long a command may run, 60 by default
 #	VM_VERBOSE=1	trace each step on standard error
@@ -336,7 +337,7 @@ _vm_libvirt_answers()
 # vm_libvirt_kill9: guests that run are found again.
 vm_libvirt_start()
 {
-	local lv=$VM_WORKDIR/lv began now
+	local lv=$VM_WORKDIR/${VM_LIBVIRT:-lv} began now
 	local -a as=()
 
 	_vm_now began
@@ -344,13 +345,15 @@ vm_libvirt_start()
 		mkdir -m 700 "$lv"
 		mkdir -p "$lv/home" "$lv/run" "$lv/config/libvirt" "$lv/cache" "$lv/data"
 		# Without these two, virtlogd would be started as a helper and own
-		# the consoles, and a security driver could get in between.
+		# the consoles, and a security driver could get in between. Two
+		# libvirtds of one UUID take each other for the same host.
 		cat >"$lv/config/libvirt/qemu.conf" <<-END
 			stdio_handler = "file"
 			security_driver = "none"
 		END
 		cat >"$lv/libvirtd.conf" <<-END
 			log_outputs = "3:file:$lv/libvirtd.log"
+			host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
 		END
 		[ "$(id -u)" -ne 0 ] || chown -R 65534:65534 "$lv"
 	fi
@@ -391,7 +394,7 @@ vm_libvirt_pid()
 	local pid=
 
 	# the file has no newline, which read takes for a failure
-	{ read -r pid <"$VM_WORKDIR/lv/libvirtd.pid"; } 2>/dev/null || :
+	{ read -r pid <"$VM_WORKDIR/${VM_LIBVIRT:-lv}/libvirtd.pid"; } 2>/dev/null || :
 	[ -n "$pid" ] || return
 	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = libvirtd ] || return
 	! _vm_all_gone "$pid" || return
