@@ -338,28 +338,25 @@ wait_for(struct running *r, const struct timespec *end)
 void
 libvirt_jobs_free(struct libvirt_jobs *jobs)
 {
+	struct running *r, *next;
 	struct timespec end;
-	struct running *r;
 	int fd;
 
 	if (jobs == NULL)
 		return;
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += STOP_SECONDS;
-	while ((r = LIST_FIRST(&jobs->running)) != NULL) {
+	for (r = LIST_FIRST(&jobs->running); r != NULL; r = next) {
 		const struct libvirt_job job = r->job;
 		bool answered = r->answered;
 		struct frq_err err;
 
-		/*
-		 * Here, for a thread that is left behind frees the rest. The analyzer
-		 * does not see LIST_REMOVE take it off the list.
-		 */
-		event_free(r->deadline);	/* NOLINT(clang-analyzer-unix.Malloc) */
+		next = LIST_NEXT(r, link);
+		/* Here, for a thread that is left behind frees the rest. */
+		event_free(r->deadline);
 		r->deadline = NULL;
 		frq_err_set(&err, "VM %.80s: freqringd ends while %s is under way in libvirt",
 			job.vm, job.what);
-		LIST_REMOVE(r, link);
 		if (wait_for(r, &end)) {
 			json_t *result = r->result;
 
