@@ -548,12 +548,16 @@ has_ended(const struct change *g)
 static bool
 wait_for_release(struct change *g, struct place *p, struct device_removal *w, unsigned int keep)
 {
+	bool seen;
+
 	do {
+		seen = look_again(g, p);
+		/* After the look: an end in between is no failure of it. */
 		if (has_ended(g)) {
 			say(p, "the VM ended meanwhile");
 			return true;
 		}
-		if (!look_again(g, p)) {
+		if (!seen) {
 			say(p, "%s", g->err->text);
 			return false;
 		}
