@@ -25,13 +25,14 @@ print_table(const json_t *vms)
 	columns_init(&c, heads);
 	for (size_t i = 0; i < json_array_size(vms); i++) {
 		const json_t *vm = json_array_get(vms, i);
+		char ways[WAYS_SIZE];
 
 		columns_add(&c, "%s", text_of(vm, "name"));
 		columns_add(&c, "%s", text_of(vm, "state"));
 		columns_add(&c, "%s", served(vm));
 		columns_add(&c, "%jd", number_of(vm, "nb_vcpus"));
 		columns_add(&c, "%jd", number_of(vm, "requests"));
-		columns_add(&c, "%s", text_of(vm, "shmem"));
+		columns_add(&c, "%s", ways_of(vm, ways));
 		columns_add(&c, "%s", text_of(vm, "problem"));
 	}
 	columns_finish(&c, 0);

@@ -176,17 +176,20 @@ print_vm(const json_t *vm, bool simulated)
 	static const char *const heads[] = { "VCPU", "PCPU", "ATTACHED", "WISH", "GRANTED",
 		"REASON", "REQUESTS", "REFUSED", "LEASE", NULL };
 	json_t *channels = json_object_get(vm, "channels"), *ch;
+	char ways[WAYS_SIZE];
 	struct columns c;
 	size_t i;
 
 	printf("\n%s  %s, %s, epoch %jd, %jd request%s%s%s\n", text_or_dash(vm, "name"),
-		text_or_dash(vm, "state"), text_or_dash(vm, "shmem"), number_of(vm, "epoch"),
+		text_or_dash(vm, "state"), ways_of(vm, ways), number_of(vm, "epoch"),
 		number_of(vm, "requests"), plural(number_of(vm, "requests")),
 		flag_of(vm, "admitted") ? "" : ", NOT ADMITTED",
 		flag_of(vm, "quarantined") ? ", QUARANTINED" : "");
 	printf("    UUID %s\n", text_or_dash(vm, "uuid"));
 	if (text_of(vm, "problem")[0] != '\0')
 		printf("    problem: %s\n", text_of(vm, "problem"));
+	if (text_of(vm, "serial_problem")[0] != '\0')
+		printf("    problem: serial channels: %s\n", text_of(vm, "serial_problem"));
 	print_causes("    refused: ", json_object_get(vm, "refusals"));
 	if (json_array_size(channels) == 0)
 		return;
@@ -239,7 +242,7 @@ print_tables(json_t *status)
 	make_json_printable(status);
 	print_daemon(status);
 	if (json_array_size(vms) == 0)
-		printf("\nno VM has a freqring device\n");
+		printf("\nno VM has a freqring device or serial channels\n");
 	json_array_foreach(vms, i, vm)
 		print_vm(vm, simulated);
 	print_cpus(json_object_get(status, "cpus"), simulated);

@@ -99,6 +99,7 @@ check_pinning(struct doctor *d, const json_t *vm)
 	const json_t *vcpus = json_object_get(vm, "vcpus");
 	struct voteless v = { 0 };
 	const char *name = text_of(vm, "name");
+	char ways[WAYS_SIZE];
 
 	for (size_t i = 0; i < json_array_size(vcpus); i++)
 		judge_vcpu(d, json_array_get(vcpus, i), &v);
@@ -109,8 +110,8 @@ check_pinning(struct doctor *d, const json_t *vm)
 			name);
 		doctor_mend(d, "virsh vcpupin %s", name);
 	} else if (cpuset_empty(&v.unpinned) && cpuset_empty(&v.outside)) {
-		doctor_say(d, DOCTOR_PASS, "VM %s: device %s, %zu vCPU%s pinned", name,
-			text_of(vm, "shmem"), json_array_size(vcpus),
+		doctor_say(d, DOCTOR_PASS, "VM %s: %s, %zu vCPU%s pinned", name,
+			ways_of(vm, ways), json_array_size(vcpus),
 			plural((intmax_t)json_array_size(vcpus)));
 	}
 }
@@ -119,14 +120,15 @@ static void
 check_vm(struct doctor *d, const json_t *vm)
 {
 	const char *name = text_of(vm, "name"), *problem = text_of(vm, "problem");
+	char ways[WAYS_SIZE];
 
 	if (problem[0] != '\0') {
 		doctor_say(d, DOCTOR_FAIL, "VM %s: %s", name, problem);
 		doctor_mend(d, "virsh edit %s: the device as in libvirt-shmem.xml, then shut the VM "
 			"down and start it", name);
 	} else if (!config_allows(&d->config, name, text_of(vm, "uuid"))) {
-		doctor_say(d, DOCTOR_PASS, "VM %s has a device, and is not among those to serve",
-			name);
+		doctor_say(d, DOCTOR_PASS, "VM %s has %s, and is not among those to serve",
+			name, ways_of(vm, ways));
 		doctor_mend(d, "if it is to be: [vms] allow in %s", d->file);
 	} else {
 		check_pinning(d, vm);
@@ -156,7 +158,7 @@ doctor_check_vms(struct doctor *d)
 		const char *name = text_of(vm, "name");
 		int n;
 
-		if (text_of(vm, "shmem")[0] != '\0' || text_of(vm, "problem")[0] != '\0') {
+		if (has_way(vm) || text_of(vm, "problem")[0] != '\0') {
 			check_vm(d, vm);
 			continue;
 		}

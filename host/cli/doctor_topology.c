@@ -56,7 +56,7 @@ judge_split(struct doctor *d, const char *what, const struct cpuset *cpus)
 		struct cpuset pins;
 
 		doctor_vm_pins(vm, &pins);
-		if (text_of(vm, "shmem")[0] == '\0' || !overlap(&pins, cpus))
+		if (!has_way(vm) || !overlap(&pins, cpus))
 			continue;
 		if (first == NULL) {
 			first = vm;

@@ -65,7 +65,7 @@ read_domain(virDomainPtr dom, const struct cpuset *online, int maplen, struct vm
 	char uuid[VIR_UUID_STRING_BUFLEN] = "", *xml = virDomainGetXMLDesc(dom, 0);
 	const char *name = virDomainGetName(dom);
 	struct frq_err err = { .text = "" };
-	json_t *vcpus = json_array();
+	json_t *vcpus = json_array(), *ports = json_array();
 	uid_t user;
 
 	memset(vm, 0, sizeof(*vm));
@@ -78,10 +78,13 @@ read_domain(virDomainPtr dom, const struct cpuset *online, int maplen, struct vm
 		if (vm->shmem[0] != '\0' && !vm->shmem_usable)
 			frq_err_set(&err, "%s", vm->shmem_problem);
 	}
+	for (unsigned int n = 0; n < FRQ_SERIAL_MAX_PORTS; n++)
+		if ((vm->serial >> n & 1) != 0)
+			(void)json_array_append_new(ports, json_integer((json_int_t)n));
 	free(xml);
-	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o}", "name", name != NULL ? name : "",
+	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:{s:o}}", "name", name != NULL ? name : "",
 		"uuid", uuid, "active", virDomainIsActive(dom) == 1, "shmem", vm->shmem,
-		"problem", err.text, "vcpus", vcpus);
+		"problem", err.text, "vcpus", vcpus, "serial", "ports", ports);
 }
 
 /* libvirt has them in another order each time. */

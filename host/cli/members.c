@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "members.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -69,4 +70,32 @@ const char *
 plural(intmax_t n)
 {
 	return n == 1 ? "" : "s";
+}
+
+static size_t
+nb_serial(const json_t *vm)
+{
+	return json_array_size(json_object_get(json_object_get(vm, "serial"), "ports"));
+}
+
+bool
+has_way(const json_t *vm)
+{
+	return text_of(vm, "shmem")[0] != '\0' || nb_serial(vm) > 0;
+}
+
+const char *
+ways_of(const json_t *vm, char text[WAYS_SIZE])
+{
+	const char *shmem = text_of(vm, "shmem");
+	size_t nb = nb_serial(vm);
+	char serial[40] = "";
+
+	if (nb > 0)
+		(void)snprintf(serial, sizeof(serial), "%zu serial channel%s", nb,
+			plural((intmax_t)nb));
+	(void)snprintf(text, WAYS_SIZE, "%.255s%s%s", shmem,
+		shmem[0] != '\0' && nb > 0 ? " and " : "",
+		nb > 0 ? serial : shmem[0] != '\0' ? "" : "-");
+	return text;
 }

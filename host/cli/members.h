@@ -25,4 +25,12 @@ const char *mark(bool simulated);
 intmax_t mhz(intmax_t khz);
 const char *plural(intmax_t n);
 
+/** Whether a VM has a device or serial channels. */
+bool has_way(const json_t *vm);
+
+#define WAYS_SIZE 320u
+
+/** Which: "freqring-a", "2 serial channels", both, or "-". @return text */
+const char *ways_of(const json_t *vm, char text[WAYS_SIZE]);
+
 #endif /* FRQ_MEMBERS_H */

@@ -218,7 +218,7 @@ fi
 echo '{"version":"9"}' >"$dir/less.json"
 start_server "$dir/less.json"
 run 0 -s "$sock" status
-has out "no VM has a freqring device"
+has out "no VM has a freqring device or serial channels"
 hasnt out "simulated"
 echo '{"backend":{"name":"librte_power"},"cpus":[{"cpu":3,"khz":2000000}],"vms":[{"name":"a","channels":[{}]}]}' \
 	>"$dir/less.json"

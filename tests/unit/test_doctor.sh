@@ -187,7 +187,7 @@ says PASS governor "CPUs 1-2: schedutil"
 says PASS rivals "no other program"
 says PASS libvirt "test://$dir/node.xml answers: libvirt "
 says PASS hook "/etc/libvirt/hooks/qemu.d/freqring is installed"
-says PASS vms "VM web: device freqring-web, 2 vCPUs pinned"
+says PASS vms "VM web: freqring-web, 2 vCPUs pinned"
 says PASS domains "no CPUs that share a clock"
 says PASS poller "CPU 3, the poller's, is isolated and no VM's"
 says PASS shm "/dev/shm has room, QEMU's group is $our_group"
@@ -504,7 +504,7 @@ mends vms "freqring attach plain"
 config "[vms]
 allow = db*"
 doctor 0 "not to be served"
-says PASS vms "VM web has a device, and is not among those to serve"
+says PASS vms "VM web has freqring-web, and is not among those to serve"
 
 # ---- libvirt away, hanging
 machine
@@ -562,7 +562,7 @@ says FAIL daemon "freqringd is not running"
 mends daemon "systemctl start freqringd"
 silent "served "
 says PASS driver "CPUs 1-2: acpi-cpufreq"
-says PASS vms "VM web: device freqring-web"
+says PASS vms "VM web: freqring-web"
 start_server --stuck
 doctor 1 "a daemon that is stuck"
 says FAIL daemon "no answer in 5 s; is freqringd stuck?"
