@@ -23,7 +23,7 @@
 /* Answers that a guest did not read. */
 #define MAX_UNREAD	(64u * 1024)
 /* How long a vCPU keeps its wish when the socket was closed; then the fail-safe. */
-#define CLOSED_LEASE_S	1u
+#define CLOSED_LEASE_S	5u	/* libvirt says sooner when the VM has ended */
 
 /* An answer in its place behind those to earlier packets. */
 struct answer {

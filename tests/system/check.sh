@@ -194,17 +194,19 @@ sys_program()
 }
 
 # SYS_IMAGE: a folder with an image, for a user who may not make one.
+# SYS_PROGRAMS: more programs in it, by their paths.
 sys_image()
 {
-	local keeper poke
+	local keeper poke port
 
 	if [ -n "${SYS_IMAGE:-}" ]; then
 		install -m 644 "$SYS_IMAGE/vmlinuz" "$SYS_IMAGE/initramfs.cpio.gz" "$VM_WORKDIR/g/"
 		return
 	fi
-	keeper=$(sys_program keeper) && poke=$(sys_program poke) || return
+	keeper=$(sys_program keeper) && poke=$(sys_program poke) && port=$(sys_program port) || return
+	# shellcheck disable=SC2086
 	vm_image "$FR_BUILD" "$FR_BUILD/vm-system" "$FR_BUILD/guest/freqring-guest" \
-		"$FR_BUILD/guest/freqring-example" "$keeper" "$poke"
+		"$FR_BUILD/guest/freqring-example" "$keeper" "$poke" "$port" ${SYS_PROGRAMS:-}
 }
 
 # Names of objects that no other run of a test has.
