@@ -167,7 +167,7 @@ set_up(void **state)
 	if (open_guest(h, &h->fr) < 0)
 		return -1;
 	/* Under a sanitizer a load may take as long as an uncached one. */
-	h->fr->mapping = FREQRING_MAPPING_CACHED;
+	h->fr->link->mapping = FREQRING_MAPPING_CACHED;
 	if (freqring_attach(h->fr, 1, &h->ch) < 0)
 		return -1;
 	return host_take(h, 1).op == FRQ_OP_ATTACH ? 0 : -1;
@@ -305,11 +305,12 @@ make_device(const char *sysfs, const char *address, const char *vendor, const ch
 static void
 expect_device(const char *sysfs, int ret, const char *part)
 {
+	const struct frq_places places = { .sysfs = sysfs, .dev = sysfs };
 	struct freqring *fr;
 	const char *said;
 
-	assert_int_equal(frq_open(&fr, NULL, sysfs), ret);
-	said = ret == 0 ? fr->device : freqring_error(fr);
+	assert_int_equal(frq_open(&fr, NULL, &places), ret);
+	said = ret == 0 ? fr->link->name : freqring_error(fr);
 	if (strstr(said, part) == NULL)
 		fail_msg("\"%s\" is not in \"%s\"", part, said);
 	freqring_close(fr);
@@ -950,8 +951,8 @@ test_mapping_measured(void **state)
 	struct freqring *fr;
 
 	assert_int_equal(open_guest(h, &fr), 0);
-	assert_int_not_equal(fr->load_ns_x10, 0);
-	assert_int_not_equal(fr->store_ns_x10, 0);
+	assert_int_not_equal(fr->link->load_ns_x10, 0);
+	assert_int_not_equal(fr->link->store_ns_x10, 0);
 	freqring_close(fr);
 }
 
@@ -964,7 +965,7 @@ test_uncached_channel(void **state)
 	unsigned int dropped = 0;
 	uint64_t start;
 
-	h->fr->mapping = FREQRING_MAPPING_UNCACHED;
+	h->fr->link->mapping = FREQRING_MAPPING_UNCACHED;
 	assert_int_equal(freqring_attach(h->fr, 2, &ch), 0);
 	r = host_take(h, 2);
 	assert_int_equal(r.op, FRQ_OP_ATTACH);
