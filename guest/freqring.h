@@ -132,7 +132,7 @@ struct freqring_info {
 	uint8_t uuid[16];		/* the VM, as libvirt names it */
 
 	enum freqring_transport transport; /* where the last channel went, else what open chose */
-	unsigned int nb_ports;		/* serial ports of this VM */
+	uint64_t ports;			/* bit N: vCPU N has a serial port */
 	uint64_t moves;			/* of all channels, since freqring_open */
 };
 

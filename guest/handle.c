@@ -98,11 +98,10 @@ FRQ_API int
 freqring_get_info(struct freqring *fr, struct freqring_info *info, unsigned int timeout_ms)
 {
 	const struct frq_transport *t = in_use(fr);
-	uint64_t ports = frq_port_list(&fr->places);
 
 	memset(info, 0, sizeof(*info));
 	info->transport = t->id;
-	info->nb_ports = (unsigned int)__builtin_popcountll(ports);
+	info->ports = frq_port_list(&fr->places);
 	info->moves = __atomic_load_n(&fr->moves, __ATOMIC_RELAXED);
 	return t->info(fr, info, timeout_ms);
 }
