@@ -136,7 +136,7 @@ freqring_detach(struct freqring_channel *ch)
 		link = &(*link)->next;
 	*link = ch->next;
 	if (ch->t != NULL)
-		ch->t->leave(ch);
+		ch->t->leave(ch, false);
 	free(ch->serial);
 	free(ch);
 }

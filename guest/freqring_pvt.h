@@ -140,6 +140,7 @@ struct freqring_channel {
 	uint32_t look_every;		/* calls */
 	uint64_t looked_ns, failed_ns;	/* coarse clock */
 	uint64_t retry_ns;		/* when another transport may be tried again */
+	uint64_t settle_ns;		/* when to say all again after a move; 0: not */
 
 	/* Shared memory; link is NULL where the channel is elsewhere. */
 	struct frq_link *link;
@@ -149,7 +150,8 @@ struct freqring_channel {
 	uint64_t attach_word;		/* our attach, as it was posted */
 	uint64_t beat, beat_ns;		/* the heartbeat, and when it was last looked at */
 	uint64_t still_ns;		/* for how long it was seen to stand */
-	unsigned int beat_link;		/* the link it is of; 0: none */
+	uint64_t next_beat;		/* of a link that may be used next */
+	unsigned int next_link;		/* its number; 0: none was looked at */
 
 	struct frq_serial *serial;	/* NULL: never was there */
 };
@@ -217,8 +219,12 @@ struct frq_transport {
 	/** Only look at it. */
 	int (*observe)(struct freqring_channel *ch);
 
-	/** Give it back; it may be elsewhere already. */
-	void (*leave)(struct freqring_channel *ch);
+	/**
+	 * Give it back; the channel may be elsewhere already.
+	 *
+	 * @param withdraw  also what the host has not consumed yet
+	 */
+	void (*leave)(struct freqring_channel *ch, bool withdraw);
 
 	/** @return 0; -EAGAIN, -ESTALE (heed first), -ENOTCONN, -EOPNOTSUPP */
 	int (*post)(struct freqring_channel *ch, enum frq_op op, uint32_t arg);

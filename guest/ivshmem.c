@@ -184,11 +184,11 @@ static bool
 is_live(struct freqring_channel *ch, const struct frq_link *link, struct frq_life *life)
 {
 	uint64_t beat = heartbeat_of(link);
-	bool moved = ch->beat_link == link->number && beat != ch->beat;
+	bool moved = ch->next_link == link->number && beat != ch->next_beat;
 	struct frq_err err;
 
-	ch->beat_link = link->number;
-	ch->beat = beat;
+	ch->next_link = link->number;
+	ch->next_beat = beat;
 	return moved && frq_region_check(&link->region, &err) == 0 &&
 		ready_problem(link, ch->vcpu, life) == NULL &&
 		(life->flags & FRQ_LIFE_STOPPED) == 0 &&
@@ -209,7 +209,9 @@ use_link(struct freqring_channel *ch, struct frq_link *link)
 		.doorbell = frq_region_doorbell(r, ch->vcpu),
 		.consumed = frq_region_consumed(r, ch->vcpu),
 	};
-	ch->beat_link = 0;
+	ch->next_link = 0;
+	ch->beat = heartbeat_of(link);
+	ch->beat_ns = frq_coarse_ns();
 	ch->still_ns = 0;
 }
 
@@ -274,12 +276,28 @@ ivshmem_observe(struct freqring_channel *ch)
 	return 0;
 }
 
+/* What another transport is told later must not be undone by a host that
+ * comes back and finds this. Only where it is still a region: the device may
+ * be gone, and another one in its place.
+ */
 static void
-ivshmem_leave(struct freqring_channel *ch)
+withdraw_posts(struct freqring_channel *ch)
 {
+	if (frq_load64(&frq_region_header(&ch->link->region)->magic) != FRQ_MAGIC ||
+	    !frq_link_plugged(ch->link))
+		return;
+	for (unsigned int i = 0; i < FRQ_RING_SLOTS; i++)
+		frq_store64(&frq_region_ring(&ch->link->region, ch->vcpu)->slot[i], 0);
+}
+
+static void
+ivshmem_leave(struct freqring_channel *ch, bool withdraw)
+{
+	if (withdraw)
+		withdraw_posts(ch);
 	let_go(ch, ch->link);
 	ch->link = NULL;
-	ch->beat_link = 0;
+	ch->next_link = 0;
 }
 
 /* ---- the channel ---------------------------------------------------------- */
@@ -309,8 +327,7 @@ stands_still(struct freqring_channel *ch, uint64_t now)
 {
 	uint64_t beat = heartbeat_of(ch->link), gap = now - ch->beat_ns;
 
-	if (ch->beat_link != ch->link->number || beat != ch->beat) {
-		ch->beat_link = ch->link->number;
+	if (beat != ch->beat) {
 		ch->beat = beat;
 		ch->still_ns = 0;
 	} else {

@@ -510,8 +510,10 @@ serial_observe(struct freqring_channel *ch)
 }
 
 static void
-serial_leave(struct freqring_channel *ch)
+serial_leave(struct freqring_channel *ch, bool withdraw)
 {
+	/* Who wrote it cannot take it back. */
+	(void)withdraw;
 	frq_wire_close(&ch->serial->wire);
 	ch->serial->connected = false;
 	ch->serial->hello_due = true;

@@ -28,6 +28,11 @@ static const struct frq_transport *const transports[] = { &frq_ivshmem, &frq_ser
 /* Another transport is tried this often: it may be some 20 system calls. */
 #define RETRY_NS	UINT64_C(100000000)
 
+/* What was under way on the other transport may arrive after what is said on
+ * this one, so that is said once more, this long after a move.
+ */
+#define SETTLE_NS	UINT64_C(200000000)
+
 FRQ_API const char *
 freqring_transport_name(enum freqring_transport transport)
 {
@@ -170,7 +175,7 @@ move_to(struct freqring_channel *ch, const struct frq_transport *to, const char 
 	if (to->attach(ch, true) != 0)
 		return false;
 	if (from != to)
-		from->leave(ch);
+		from->leave(ch, true);
 	__atomic_store_n(&ch->t, to, __ATOMIC_RELAXED);
 	frq_forget_asked(ch);
 	/* Where the steps had led, only the other host knows: too much is
@@ -183,6 +188,7 @@ move_to(struct freqring_channel *ch, const struct frq_transport *to, const char 
 	ch->restate_due = true;
 	ch->look_every = 1;
 	ch->retry_ns = frq_coarse_ns() + RETRY_NS;
+	ch->settle_ns = frq_coarse_ns() + SETTLE_NS;
 	(void)frq_restate(ch);
 	tell(ch, from->id, why);
 	return true;
@@ -247,6 +253,11 @@ look_now(struct freqring_channel *ch, uint64_t now)
 		return false;
 	why = ch->t->look(ch, now);
 	moved = why != NULL ? leave(ch, why, now) : go_back(ch, now);
+	if (ch->settle_ns != 0 && now >= ch->settle_ns) {
+		ch->settle_ns = 0;
+		frq_forget_asked(ch);
+		ch->restate_due = true;
+	}
 	if (ch->restate_due)
 		(void)frq_restate(ch);
 	return moved;
