@@ -22,6 +22,10 @@
  * most), and over virtio-serial freqring_query_* and freqring_get_status
  * (20 ms at most).
  *
+ * A freqring_open that finds shared memory takes SIGBUS: where that memory is
+ * taken away, an access finds zeroes instead. Any other SIGBUS goes
+ * on to the handler that was there before.
+ *
  * Errors are negative errno values; freqring_error() has the sentence for
  * a person.
  */

@@ -301,6 +301,12 @@ void frq_link_put(struct freqring *fr, struct frq_link *link);
 /** Whether the device that was mapped is still there. */
 bool frq_link_plugged(const struct frq_link *link);
 
+/* ---- sigbus.c ------------------------------------------------------------- */
+
+/** From now on a fault in this region reads as zero. */
+void frq_sigbus_watch(const struct frq_region *r);
+void frq_sigbus_unwatch(const struct frq_region *r);
+
 /* ---- device.c ------------------------------------------------------------- */
 
 /**

@@ -33,6 +33,7 @@ map_link(struct freqring *fr, struct frq_err *err, int *ret)
 		free(link);
 		return NULL;
 	}
+	frq_sigbus_watch(&link->region);
 	frq_mapping_measure(link);
 	link->users = 1;
 	link->number = ++fr->nb_links;
@@ -44,6 +45,7 @@ put_locked(struct frq_link *link)
 {
 	if (--link->users != 0)
 		return;
+	frq_sigbus_unwatch(&link->region);
 	frq_region_close(&link->region);
 	free(link);
 }

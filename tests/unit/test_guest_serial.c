@@ -1166,6 +1166,26 @@ test_unplugged_without_a_port(void **state)
 	assert_takes(&r->h, VCPU, FRQ_OP_MIN);
 }
 
+/* As with an unplugged device under an older kernel: an access faults. */
+static void
+test_memory_is_taken_away(void **state)
+{
+	struct rig *r = *state;
+	uint64_t end = frq_now_ns() + PATIENCE_NS;
+
+	begin_ring(r);
+	assert_int_equal(freqring_max(r->ch), 1);
+	assert_int_equal(truncate(r->h.path, 0), 0);
+	while (transport_of(r) != FREQRING_TRANSPORT_SERIAL && frq_now_ns() < end) {
+		(void)freqring_max(r->ch);
+		(void)freqring_get_khz(r->ch);
+		pause_ms(2);
+	}
+	expect_move(r, FREQRING_TRANSPORT_SERIAL, "took the region away");
+	expect_connect(r);
+	ack(r, FRQ_SERIAL_MAX);
+}
+
 /* A port whose other end nobody holds is no better place. */
 static void
 test_nowhere_to_go(void **state)
@@ -1396,6 +1416,7 @@ main(void)
 		test_of(test_other_ways_to_go),
 		test_of(test_unplugged),
 		test_of(test_unplugged_without_a_port),
+		test_of(test_memory_is_taken_away),
 		test_of(test_nowhere_to_go),
 		test_of(test_forced_stays),
 		test_of(test_wait_moves),
