@@ -118,7 +118,7 @@ struct freqring_channel {
 	uint16_t before_pings;		/* sequence after that request, if there are pings */
 
 	/* Credit that is kept back, so that a post comes by and looks. */
-	uint16_t withheld, held_at, looked_at;
+	uint16_t withheld, held_at;
 
 	/* What is stated again when the host has lost it, while asked_wish and
 	 * asked_turbo are 0; else that is these (frq_wish, frq_turbo).

@@ -15,7 +15,8 @@
  *
  * That a host which says nothing is still there is looked at each so many
  * calls (frq_look), and costs the others nothing: dropped repeats count down
- * where they would count up, and posts get no more credit than that.
+ * where they would count up, and posts get no more credit than that. A post
+ * that comes by slowly anyway looks, too: it is a few nanoseconds.
  *
  * A channel that is not in shared memory has a verdict word of its own, and
  * never any credit: repeats are dropped all the same, the rest goes slowly.
@@ -83,27 +84,12 @@ post_fast(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 	ch->posted++;
 }
 
-/* Posts since the last time count as so many calls. */
-static void
-look_before_post(struct freqring_channel *ch)
-{
-	uint32_t calls = (uint32_t)(uint16_t)(ch->p.next - ch->looked_at) + 1;
-
-	if (calls >= ch->quiet_left) {
-		frq_look(ch);
-		return;
-	}
-	ch->quiet_left -= calls;
-	ch->quiet_given -= calls;
-}
-
-/* So that the post that is due to look comes by here. */
+/* So that who posts seldom comes by here, and looks, each time. */
 static void
 withhold_credit(struct freqring_channel *ch)
 {
 	unsigned int credit = frq_producer_credit(&ch->p);
 
-	ch->looked_at = ch->p.next;
 	if (credit < ch->quiet_left)
 		return;
 	ch->withheld = (uint16_t)(credit - (ch->quiet_left - 1));
@@ -129,7 +115,7 @@ post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 
 	if (ch->mute != NULL)
 		return frq_fail(ch->fr, ch->mute_error, ch->mute);
-	look_before_post(ch);
+	frq_look(ch);
 	ret = post_or_recover(ch, op, arg);
 	if ((ret == -EAGAIN || ret == -ENOTCONN) && ch->mute == NULL && frq_fail_over(ch))
 		ret = post_or_recover(ch, op, arg);

@@ -202,6 +202,13 @@ on_reply(void *arg, uint32_t command, const union frq_wire_reply *r)
 		on_caps(s, ch->vcpu, &r->caps);
 }
 
+/* freqring_get_info reads it in another thread. */
+static void
+set_connected(struct frq_serial *s, bool connected)
+{
+	__atomic_store_n(&s->connected, connected, __ATOMIC_RELAXED);
+}
+
 /* ---- the port ------------------------------------------------------------- */
 
 static void
@@ -222,7 +229,7 @@ lose_host(struct freqring_channel *ch)
 
 	if (!s->connected && s->hello_due)
 		return;
-	s->connected = false;
+	set_connected(s, false);
 	s->hello_due = true;
 	s->answered = s->sent;
 	s->khz.owed = s->caps.owed = 0;
@@ -317,7 +324,7 @@ send_packet(struct freqring_channel *ch, const struct frq_serial_packet *p)
 		if (ret < 0)
 			return nothing_sent(ch, ret);
 		s->hello_due = false;
-		s->connected = true;
+		set_connected(s, true);
 	}
 	ret = frq_wire_send(&s->wire, p);
 	return ret < 0 ? nothing_sent(ch, ret) : 0;
@@ -335,7 +342,7 @@ find_host(struct freqring_channel *ch, uint64_t now)
 	if (open_port(ch) < 0)
 		return false;
 	if (frq_wire_poll(&s->wire, 0))
-		s->connected = true;
+		set_connected(s, true);
 	else
 		lose_host(ch);
 	return s->connected;
@@ -414,7 +421,8 @@ serial_info(struct freqring *fr, struct freqring_info *info, unsigned int timeou
 
 	(void)timeout_ms;
 	for (const struct freqring_channel *c = fr->channels; c != NULL; c = c->next) {
-		if (__atomic_load_n(&c->t, __ATOMIC_RELAXED) != &frq_serial)
+		/* Pairs with the store in move_to, transport.c. */
+		if (__atomic_load_n(&c->t, __ATOMIC_ACQUIRE) != &frq_serial)
 			continue;
 		used = true;
 		info->host_alive |= __atomic_load_n(&c->serial->connected, __ATOMIC_RELAXED);
@@ -488,7 +496,7 @@ serial_attach(struct freqring_channel *ch, bool live)
 		return live ? -ENOMEM : frq_fail(ch->fr, -ENOMEM, "out of memory");
 	ret = open_port(ch);
 	if (ret == 0) {
-		ch->serial->connected = frq_wire_poll(&ch->serial->wire, 0);
+		set_connected(ch->serial, frq_wire_poll(&ch->serial->wire, 0));
 		if (live && !ch->serial->connected)
 			ret = -ENOTCONN;
 	} else if (!live) {
@@ -515,7 +523,7 @@ serial_leave(struct freqring_channel *ch, bool withdraw)
 	/* Who wrote it cannot take it back. */
 	(void)withdraw;
 	frq_wire_close(&ch->serial->wire);
-	ch->serial->connected = false;
+	set_connected(ch->serial, false);
 	ch->serial->hello_due = true;
 	ch->serial->answered = ch->serial->sent;
 }

@@ -23,7 +23,7 @@ static const struct frq_transport *const transports[] = { &frq_ivshmem, &frq_ser
  * often; how many calls lie in between is found out from how they come.
  */
 #define LOOK_NS		UINT64_C(5000000)
-#define CALLS_MAX	1024u
+#define CALLS_MAX	256u
 
 /* Another transport is tried this often: it may be some 20 system calls. */
 #define RETRY_NS	UINT64_C(100000000)
@@ -176,7 +176,8 @@ move_to(struct freqring_channel *ch, const struct frq_transport *to, const char 
 		return false;
 	if (from != to)
 		from->leave(ch, true);
-	__atomic_store_n(&ch->t, to, __ATOMIC_RELAXED);
+	/* Pairs with the load in serial_info, serial.c. */
+	__atomic_store_n(&ch->t, to, __ATOMIC_RELEASE);
 	frq_forget_asked(ch);
 	/* Where the steps had led, only the other host knows: too much is
 	 * better than too little.
