@@ -102,15 +102,19 @@ frq_ask_arg(frq_ask_t a)
 
 struct freqring_channel {
 	/* All that a repeat needs, in one cache line. */
-	const uint64_t FRQ_SHARED *verdict_word;
+	const uint64_t FRQ_SHARED *quick_word; /* verdict_word; uncached: &never */
 	uint64_t verdict;		/* the word as it was when last dealt with */
 	frq_ask_t asked_wish;		/* a repeat of it is dropped; 0: nothing is */
 	frq_ask_t asked_turbo;
-	uint64_t next_look_ns;		/* uncached: when the word is due */
-	uint32_t quiet_left;		/* calls until the next look at the host */
-	uint32_t quiet_given;		/* those dropped so far are the difference */
+	uint64_t quiet_left;		/* calls until the next look at the host */
+	uint64_t quiet_given;		/* those dropped so far are the difference */
 	uint64_t dropped;		/* before that */
 	bool uncached;
+
+	/* What the host says a verdict is; a verdict is never all ones. */
+	const uint64_t FRQ_SHARED *verdict_word;
+	uint64_t never;
+	uint64_t next_look_ns;		/* uncached: when the word is due */
 
 	struct frq_producer p __attribute__((aligned(64)));
 	uint64_t posted;
@@ -138,6 +142,7 @@ struct freqring_channel {
 	const struct frq_transport *t;	/* NULL while it is being made */
 	const uint64_t FRQ_SHARED *now_word; /* struct frq_now */
 	uint32_t look_every;		/* calls */
+	uint32_t slow_posts;
 	uint64_t looked_ns, failed_ns;	/* coarse clock */
 	uint64_t retry_ns;		/* when another transport may be tried again */
 	uint64_t settle_ns;		/* when to say all again after a move; 0: not */

@@ -204,6 +204,9 @@ use_link(struct freqring_channel *ch, struct frq_link *link)
 	ch->verdict_word = &frq_region_state(r, ch->vcpu)->verdict;
 	ch->now_word = &frq_region_state(r, ch->vcpu)->now;
 	ch->uncached = link->mapping == FREQRING_MAPPING_UNCACHED;
+	ch->never = UINT64_MAX;
+	ch->quick_word = ch->uncached ?
+		(const uint64_t FRQ_SHARED *)(uintptr_t)&ch->never : ch->verdict_word;
 	ch->p = (struct frq_producer){
 		.ring = frq_region_ring(r, ch->vcpu),
 		.doorbell = frq_region_doorbell(r, ch->vcpu),

@@ -15,8 +15,7 @@
  *
  * That a host which says nothing is still there is looked at each so many
  * calls (frq_look), and costs the others nothing: dropped repeats count down
- * where they would count up, and posts get no more credit than that. A post
- * that comes by slowly anyway looks, too: it is a few nanoseconds.
+ * where they would count up, and posts get no more credit than that.
  *
  * A channel that is not in shared memory has a verdict word of its own, and
  * never any credit: repeats are dropped all the same, the rest goes slowly.
@@ -53,7 +52,7 @@ verdict_same(struct freqring_channel *ch)
 static inline bool
 verdict_quiet(const struct freqring_channel *ch)
 {
-	return !ch->uncached && frq_load64(ch->verdict_word) == ch->verdict;
+	return frq_load64(ch->quick_word) == ch->verdict;
 }
 
 /* The way to a post is free: @return 0, or why not */
@@ -115,7 +114,9 @@ post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 
 	if (ch->mute != NULL)
 		return frq_fail(ch->fr, ch->mute_error, ch->mute);
-	frq_look(ch);
+	/* Who uses up a whole ring of credit each time comes often enough. */
+	if (ch->look_every < FRQ_RING_SLOTS || ++ch->slow_posts % 8 == 0)
+		frq_look(ch);
 	ret = post_or_recover(ch, op, arg);
 	if ((ret == -EAGAIN || ret == -ENOTCONN) && ch->mute == NULL && frq_fail_over(ch))
 		ret = post_or_recover(ch, op, arg);

@@ -476,6 +476,7 @@ use_port(struct freqring_channel *ch)
 
 	ch->verdict_word = (const uint64_t FRQ_SHARED *)(uintptr_t)&s->verdict;
 	ch->now_word = (const uint64_t FRQ_SHARED *)(uintptr_t)&s->now;
+	ch->quick_word = ch->verdict_word;
 	ch->verdict = s->verdict;
 	ch->uncached = false;
 	ch->p = (struct frq_producer){ .ring = NULL };

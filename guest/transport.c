@@ -23,7 +23,7 @@ static const struct frq_transport *const transports[] = { &frq_ivshmem, &frq_ser
  * often; how many calls lie in between is found out from how they come.
  */
 #define LOOK_NS		UINT64_C(5000000)
-#define CALLS_MAX	256u
+#define CALLS_MAX	1024u
 
 /* Another transport is tried this often: it may be some 20 system calls. */
 #define RETRY_NS	UINT64_C(100000000)
