@@ -1224,6 +1224,39 @@ test_forced_stays(void **state)
 	assert_int_equal(r->nb_moves, 0);
 }
 
+/* Attached where the host listens, whatever open had found. */
+static void
+test_attach_elsewhere(void **state)
+{
+	struct rig *r = *state;
+	struct freqring_info i;
+	struct beater b;
+
+	plug_device(r);
+	plug_port(r);
+	beater_start(&b, r);
+	assert_int_equal(open_guest(r), 0);
+	beater_stop(&b);
+	end_of(r, FRQ_LIFE_QUARANTINED);
+	assert_int_equal(freqring_attach(r->fr, VCPU, &r->ch), 0);
+	assert_int_equal(transport_of(r), FREQRING_TRANSPORT_SERIAL);
+	assert_int_equal(freqring_min(r->ch), 1);
+	expect_connect(r);
+	ack(r, FRQ_SERIAL_MIN);
+	assert_int_equal(freqring_get_info(r->fr, &i, 0), 0);
+	assert_int_equal(i.transport, FREQRING_TRANSPORT_SERIAL);
+	end_of(r, 0);
+	go_to_ring(r, freqring_min);
+	freqring_detach(r->ch);
+
+	/* Not where one transport is forced. */
+	freqring_close(r->fr);
+	r->options.transport = FREQRING_TRANSPORT_IVSHMEM;
+	assert_int_equal(open_guest(r), 0);
+	end_of(r, FRQ_LIFE_QUARANTINED);
+	assert_int_equal(freqring_attach(r->fr, VCPU, &r->ch), -ENOTCONN);
+}
+
 /* A wait whose host dies goes on where the channel goes. */
 static void *
 answer_all(void *arg)
@@ -1419,6 +1452,7 @@ main(void)
 		test_of(test_memory_is_taken_away),
 		test_of(test_nowhere_to_go),
 		test_of(test_forced_stays),
+		test_of(test_attach_elsewhere),
 		test_of(test_wait_moves),
 		test_of(test_storm),
 	};
