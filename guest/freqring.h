@@ -40,6 +40,7 @@
 extern "C" {
 #endif
 
+/* Until version 1 structs may grow: a program is built anew with the library. */
 #define FREQRING_VERSION_MAJOR 0
 #define FREQRING_VERSION_MINOR 1
 
@@ -89,7 +90,8 @@ struct freqring_options {
 	const char *vm_name;
 
 	/* Told of each move of a channel, from the thread that has it, which
-	 * may not call this library meanwhile. `why` is for people.
+	 * may not call this library meanwhile. `why` is for people. From and to
+	 * are the same where a device was plugged in again.
 	 */
 	void (*moved)(void *arg, enum freqring_transport from, enum freqring_transport to,
 		const char *why);
@@ -224,7 +226,8 @@ void freqring_detach(struct freqring_channel *ch);
  * nothing was asked. (A repeat of a kHz or of "no opinion" that was carried
  * over is a repeat.) -EAGAIN is there that the host does not read, or that
  * there is none. A repeat is dropped for one second, then said once more:
- * the host may have been started anew without a trace.
+ * the host may have been started anew without a trace. What was not answered
+ * within a second is stated again with the next call.
  */
 int freqring_up(struct freqring_channel *ch);
 int freqring_down(struct freqring_channel *ch);

@@ -11,7 +11,8 @@
  * vm_power_mgr stalls then: they are taken in with each post and each look.
  *
  * There is no word from the host that it was started anew. So a repeat is
- * dropped for a second, and is then said again.
+ * dropped for a second, and is then said again; and so is what was not
+ * answered within a second, whatever the next call is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -309,24 +310,34 @@ nothing_sent(struct freqring_channel *ch, int ret)
 	return ret == -ENOTCONN ? frq_fail(ch->fr, -ENOTCONN, NO_PORT) : ret;
 }
 
+/* The first packet for each host. */
 static int
-send_packet(struct freqring_channel *ch, const struct frq_serial_packet *p)
+say_hello(struct freqring_channel *ch)
 {
 	struct frq_serial *s = ch->serial;
 	struct frq_serial_packet hello;
+	int ret;
+
+	if (!s->hello_due)
+		return 0;
+	fill_packet(ch, &hello, FRQ_SERIAL_CPU_POWER_CONNECT);
+	ret = frq_wire_send(&s->wire, &hello);
+	if (ret < 0)
+		return ret;
+	s->hello_due = false;
+	set_connected(s, true);
+	return 0;
+}
+
+static int
+send_packet(struct freqring_channel *ch, const struct frq_serial_packet *p)
+{
 	int ret = pump(ch);
 
-	if (ret < 0)
-		return nothing_sent(ch, ret);
-	if (s->hello_due) {
-		fill_packet(ch, &hello, FRQ_SERIAL_CPU_POWER_CONNECT);
-		ret = frq_wire_send(&s->wire, &hello);
-		if (ret < 0)
-			return nothing_sent(ch, ret);
-		s->hello_due = false;
-		set_connected(s, true);
-	}
-	ret = frq_wire_send(&s->wire, p);
+	if (ret == 0)
+		ret = say_hello(ch);
+	if (ret == 0)
+		ret = frq_wire_send(&ch->serial->wire, p);
 	return ret < 0 ? nothing_sent(ch, ret) : 0;
 }
 
@@ -509,6 +520,9 @@ serial_attach(struct freqring_channel *ch, bool live)
 	}
 	ch->serial->reopen_ns = frq_coarse_ns() + REOPEN_NS;
 	use_port(ch);
+	/* Else the first request does. */
+	if (ch->serial->connected)
+		(void)say_hello(ch);
 	return 0;
 }
 
@@ -580,8 +594,14 @@ serial_look(struct freqring_channel *ch, uint64_t now)
 	(void)pump(ch);
 	if (!find_host(ch, now))
 		return s->wire.fd < 0 ? NO_PORT : NO_PORT_HOST;
-	if (now - s->said_ns >= REFRESH_NS && (ch->asked_wish != 0 || ch->asked_turbo != 0)) {
-		s->said_ns = now;
+	if (now - s->said_ns < REFRESH_NS)
+		return NULL;
+	s->said_ns = now;
+	if (s->answered != s->sent) {
+		/* Not known to have arrived, so it has not. */
+		frq_forget_asked(ch);
+		ch->restate_due = true;
+	} else if (ch->asked_wish != 0 || ch->asked_turbo != 0) {
 		new_verdict(s);
 	}
 	return NULL;

@@ -630,6 +630,37 @@ test_said_again_after_a_second(void **state)
 	expect_nothing(r);
 }
 
+/* Not answered is not delivered. */
+static void
+test_unanswered(void **state)
+{
+	struct rig *r = *state;
+	struct freqring_status st;
+	uint64_t end;
+
+	begin_serial(r);
+	assert_int_equal(freqring_turbo(r->ch, false), 1);
+	ack(r, FRQ_SERIAL_DISABLE_TURBO);
+	assert_int_equal(freqring_min(r->ch), 1);
+	expect_unit(r, FRQ_SERIAL_MIN);
+	assert_int_equal(freqring_get_status(r->ch, &st), 0);
+	assert_int_equal(st.reason, FREQRING_REASON_NO_ANSWER);
+	(void)host_await(r);	/* the query that status asked */
+	end = frq_now_ns() + PATIENCE_NS;
+	while (st.restated == 0 && frq_now_ns() < end) {
+		pause_ms(50);
+		/* Another word brings it along. */
+		assert_int_equal(freqring_turbo(r->ch, false), 0);
+		st.restated = r->ch->restated;
+	}
+	assert_int_equal(st.restated, 2);
+	ack(r, FRQ_SERIAL_DISABLE_TURBO);
+	ack(r, FRQ_SERIAL_MIN);
+	assert_int_equal(freqring_wait_applied(r->ch, 1000000), 0);
+	assert_int_equal(freqring_get_status(r->ch, &st), 0);
+	assert_int_equal(st.reason, 0);
+}
+
 static void
 test_nack(void **state)
 {
@@ -1043,9 +1074,9 @@ test_what_is_carried(void **state)
 		pause_ms(2);
 	}
 	assert_int_equal(freqring_release(r->ch), 0);
+	expect_connect(r);
 	expect_nothing(r);
 	assert_int_equal(freqring_min(r->ch), 1);
-	expect_connect(r);
 	ack(r, FRQ_SERIAL_MIN);
 }
 
@@ -1436,6 +1467,7 @@ main(void)
 		test_of(test_words),
 		test_of(test_repeats),
 		test_of(test_said_again_after_a_second),
+		test_of(test_unanswered),
 		test_of(test_nack),
 		test_of(test_split_replies),
 		test_of(test_answers_in_order),
