@@ -74,7 +74,7 @@ main(int argc, char **argv)
 {
 	const struct freqring_options options = { .moved = on_move };
 	struct freqring *fr = NULL;
-	struct freqring_channel *ch;
+	struct freqring_channel *ch = NULL;
 	struct freqring_status st = { .posted = 0 };
 	uint64_t calls = 0, refused = 0;
 	int ret;
