@@ -107,6 +107,16 @@ post_or_recover(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 	return ret < 0 ? ret : ch->t->post(ch, op, arg);
 }
 
+/* Who uses up a whole ring of credit each time comes often enough: it looks
+ * each eighth time, and else only takes new credit.
+ */
+static inline bool
+is_plain_refill(struct freqring_channel *ch)
+{
+	return ch->link != NULL && ch->withheld == 0 && !ch->restate_due &&
+		ch->look_every >= FRQ_RING_SLOTS && ++ch->slow_posts % 8 != 0;
+}
+
 static __attribute__((noinline)) int
 post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 {
@@ -114,9 +124,14 @@ post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 
 	if (ch->mute != NULL)
 		return frq_fail(ch->fr, ch->mute_error, ch->mute);
-	/* Who uses up a whole ring of credit each time comes often enough. */
-	if (ch->look_every < FRQ_RING_SLOTS || ++ch->slow_posts % 8 == 0)
+	if (is_plain_refill(ch)) {
+		if (frq_producer_post(&ch->p, op, 0, arg) == 0) {
+			ch->posted++;
+			return 1;
+		}
+	} else {
 		frq_look(ch);
+	}
 	ret = post_or_recover(ch, op, arg);
 	if ((ret == -EAGAIN || ret == -ENOTCONN) && ch->mute == NULL && frq_fail_over(ch))
 		ret = post_or_recover(ch, op, arg);
@@ -348,9 +363,10 @@ freqring_lease(struct freqring_channel *ch, uint32_t seconds)
 static void
 count_ping(struct freqring_channel *ch)
 {
-	if (ch->nb_pings == 0)
+	/* One ping after the other, as a rule. */
+	if (frq_unlikely(ch->nb_pings == 0))
 		ch->before_pings = (uint16_t)(ch->p.next - 1);
-	if (ch->nb_pings < INT16_MAX)
+	if (frq_likely(ch->nb_pings < INT16_MAX))
 		ch->nb_pings++;
 }
 
