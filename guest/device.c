@@ -88,6 +88,13 @@ explain_not_allowed(const char *dir, struct frq_err *err)
 }
 
 static int
+explain_too_long(struct frq_err *err)
+{
+	frq_err_set(err, "the path of the device's folder is too long");
+	return -ENAMETOOLONG;
+}
+
+static int
 map_device(struct frq_region *r, const char *dir, const char *sysfs, struct frq_err *err)
 {
 	int ret;
@@ -160,16 +167,16 @@ try_device(struct frq_region *r, const char *dir, const char *sysfs, int *best,
 }
 
 static int
-find_device(struct frq_region *r, const char *sysfs, char name[64], struct frq_err *err)
+find_device(struct frq_link *link, const char *sysfs, struct frq_err *err)
 {
-	char devices[256], dir[512];
+	char devices[128], dir[sizeof(link->dir)];
 	unsigned int found = 0;
 	struct dirent **e;
 	int n, best = 0, ret = -ENODEV;
 
 	if ((size_t)snprintf(devices, sizeof(devices), "%s/bus/pci/devices", sysfs) >=
 	    sizeof(devices))
-		return -ENAMETOOLONG;
+		return explain_too_long(err);
 	n = scandir(devices, &e, is_address, by_name);
 	for (int i = 0; i < n; i++) {
 		bool fits = (size_t)snprintf(dir, sizeof(dir), "%s/%s", devices,
@@ -178,9 +185,12 @@ find_device(struct frq_region *r, const char *sysfs, char name[64], struct frq_e
 		if (fits && ret != 0 && attribute_is(dir, "vendor", FRQ_PCI_VENDOR) &&
 		    attribute_is(dir, "device", FRQ_PCI_DEVICE)) {
 			found++;
-			ret = try_device(r, dir, sysfs, &best, err);
-			if (ret == 0)
-				(void)snprintf(name, 64, "%.63s", e[i]->d_name);
+			ret = try_device(&link->region, dir, sysfs, &best, err);
+			if (ret == 0) {
+				(void)snprintf(link->name, sizeof(link->name), "%.63s",
+					e[i]->d_name);
+				memcpy(link->dir, dir, sizeof(dir));
+			}
 		}
 		free(e[i]);
 	}
@@ -255,18 +265,24 @@ name_of_path(const char *path, char name[64])
 }
 
 int
-frq_device_open(struct frq_region *r, const char *device, const char *sysfs, char name[64],
+frq_device_open(struct frq_link *link, const char *device, const char *sysfs,
 	struct frq_err *err)
 {
+	struct frq_region *r = &link->region;
 	struct stat st;
 	int ret;
 
+	link->dir[0] = '\0';
 	if (device == NULL)
-		return find_device(r, sysfs, name, err);
-	name_of_path(device, name);
-	if (stat(device, &st) == 0 && S_ISDIR(st.st_mode))
+		return find_device(link, sysfs, err);
+	name_of_path(device, link->name);
+	if (stat(device, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if ((size_t)snprintf(link->dir, sizeof(link->dir), "%s", device) >=
+		    sizeof(link->dir))
+			return explain_too_long(err);
 		ret = map_device(r, device, sysfs, err);
-	else
+	} else {
 		ret = map_file(r, device, err);
+	}
 	return ret < 0 ? ret : check_device(r, err);
 }

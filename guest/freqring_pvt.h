@@ -2,17 +2,19 @@
 /*
  * freqring_pvt.h - what the parts of libfreqring share
  *
- * For the library's own files and its unit test; not installed. The hot path
- * is request.c; whatever is not a plain repeat or a plain post ends up in
- * recover.c.
+ * For the library's own files and its unit tests; not installed. The hot path
+ * is request.c; whatever is not a plain repeat or a plain post goes through
+ * the channel's transport.
  */
 #ifndef FREQRING_PVT_H
 #define FREQRING_PVT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "freqring.h"
+#include "freqring_serial.h"
 #include "region.h"
 #include "ring.h"
 
@@ -21,13 +23,48 @@
 #define frq_likely(x) __builtin_expect(!!(x), 1)
 #define frq_unlikely(x) __builtin_expect(!!(x), 0)
 
-struct freqring {
+struct frq_transport;
+struct frq_serial;
+
+/* Where the system keeps its things; elsewhere in tests. */
+struct frq_places {
+	const char *sysfs;	/* "/sys" */
+	const char *dev;	/* "/dev" */
+};
+
+/* A region as it is mapped, for as long as somebody uses it. */
+struct frq_link {
 	struct frq_region region;
-	char device[64];
+	char name[64];		/* PCI address, or the end of a path */
+	char dir[256];		/* the device's folder in sysfs; "" for a file */
 	enum freqring_mapping mapping;
 	unsigned int load_ns_x10, store_ns_x10;
+	unsigned int users;
+	unsigned int number;	/* no two of a handle have the same */
+};
 
-	/* The heartbeat as last seen, and since when it has been that. */
+struct freqring {
+	struct frq_places places;
+	char *device;		/* of the options, or NULL */
+	char vm_name[FRQ_SERIAL_NAME_SIZE];
+	enum freqring_transport forced;
+	uint64_t stale_ns;
+	void (*moved)(void *arg, enum freqring_transport from, enum freqring_transport to,
+		const char *why);
+	void *moved_arg;
+
+	const struct frq_transport *chosen;	/* by freqring_open */
+
+	/* Channels of several threads come for it after they moved away. */
+	pthread_mutex_t link_lock;
+	struct frq_link *link;		/* the newest; NULL: none */
+	unsigned int nb_links;
+	uint64_t link_retry_ns;		/* when a device is looked for again */
+
+	unsigned int transport;		/* enum freqring_transport, of who moved last */
+	uint64_t moves;
+
+	/* The heartbeat as freqring_get_info saw it, and since when it was that. */
 	uint64_t heartbeat, heartbeat_since_ns;
 	bool heartbeat_seen, alive;
 
@@ -39,6 +76,7 @@ struct freqring {
 	 */
 	const char *error;
 	struct frq_err err;
+	char tried[640];	/* by freqring_open, in vain */
 };
 
 /* One operation with its argument; 0 is none, as FRQ_OP_NONE is. */
@@ -64,36 +102,63 @@ frq_ask_arg(frq_ask_t a)
 
 struct freqring_channel {
 	/* All that a repeat needs, in one cache line. */
-	const uint64_t FRQ_SHARED *verdict_word;
+	const uint64_t FRQ_SHARED *quick_word; /* verdict_word; uncached: &never */
 	uint64_t verdict;		/* the word as it was when last dealt with */
 	frq_ask_t asked_wish;		/* a repeat of it is dropped; 0: nothing is */
 	frq_ask_t asked_turbo;
-	uint64_t dropped;
-	uint64_t next_look_ns;		/* uncached: when the word is due */
+	uint64_t quiet_left;		/* calls until the next look at the host */
+	uint64_t quiet_given;		/* those dropped so far are the difference */
+	uint64_t dropped;		/* before that */
 	bool uncached;
+
+	/* What the host says a verdict is; a verdict is never all ones. */
+	const uint64_t FRQ_SHARED *verdict_word;
+	uint64_t never;
+	uint64_t next_look_ns;		/* uncached: when the word is due */
 
 	struct frq_producer p __attribute__((aligned(64)));
 	uint64_t posted;
 	uint32_t nb_pings;		/* since the last request that is applied */
 	uint16_t before_pings;		/* sequence after that request, if there are pings */
 
+	/* Credit that is kept back, so that a post comes by and looks. */
+	uint16_t withheld, held_at;
+
 	/* What is stated again when the host has lost it, while asked_wish and
 	 * asked_turbo are 0; else that is these (frq_wish, frq_turbo).
 	 */
 	bool relative;			/* the last wish was a step up or down */
+	bool restate_due;		/* the host has not been told yet */
 	frq_ask_t wish, turbo;
 	uint32_t seen_khz;		/* the host's idea of the wish, 0: not seen */
 
 	const char *mute;		/* why it may not ask (any more), or NULL */
 	int mute_error;
+	uint64_t full, restated, moves;
+	unsigned int vcpu;
+	struct freqring *fr;
+	struct freqring_channel *next;
+
+	const struct frq_transport *t;	/* NULL while it is being made */
+	const uint64_t FRQ_SHARED *now_word; /* struct frq_now */
+	uint32_t look_every;		/* calls */
+	uint32_t slow_posts;
+	uint64_t looked_ns, failed_ns;	/* coarse clock */
+	uint64_t retry_ns;		/* when another transport may be tried again */
+	uint64_t settle_ns;		/* when to say all again after a move; 0: not */
+
+	/* Shared memory; link is NULL where the channel is elsewhere. */
+	struct frq_link *link;
 	uint32_t incarnation;		/* whole; the producer has the low byte */
 	uint32_t nonce;
 	uint64_t owner_before;		/* owner word when we attached */
 	uint64_t attach_word;		/* our attach, as it was posted */
-	uint64_t full, restated;
-	unsigned int vcpu;
-	struct freqring *fr;
-	struct freqring_channel *next;
+	uint64_t beat, beat_ns;		/* the heartbeat, and when it was last looked at */
+	uint64_t still_ns;		/* for how long it was seen to stand */
+	uint64_t next_beat;		/* of a link that may be used next */
+	unsigned int next_link;		/* its number; 0: none was looked at */
+
+	struct frq_serial *serial;	/* NULL: never was there */
 };
 
 /* The last wish, and the last word on turbo; 0: there was none. */
@@ -128,22 +193,141 @@ frq_applied_target(const struct freqring_channel *ch)
 	return ch->nb_pings != 0 ? ch->before_pings : ch->p.next;
 }
 
+/* ---- a transport ----------------------------------------------------------
+ *
+ * The slow paths. A transport gives a channel its verdict_word and now_word;
+ * the fast paths post into the ring as long as p has credit, so one without
+ * a ring never gives any. To add one: a file with such a table, and a row in
+ * transport.c.
+ */
+struct frq_transport {
+	enum freqring_transport id;
+	const char *name;
+
+	/** Is it there? @return 0; else *why says what is missing */
+	int (*find)(struct freqring *fr, struct frq_err *why);
+
+	/** Whether the host answers; waits for that 150 ms at most. */
+	bool (*answers)(struct freqring *fr, struct frq_err *why);
+
+	/** Whether it has this vCPU. @return 0 or -EINVAL */
+	int (*check_vcpu)(struct freqring *fr, unsigned int vcpu);
+
+	/**
+	 * Take the vCPU's channel. Unless it returns 0, the channel is as it was.
+	 *
+	 * @param live  only if the host answers now; without, the sentence of
+	 *	frq_fail() says what failed
+	 */
+	int (*attach)(struct freqring_channel *ch, bool live);
+
+	/** Only look at it. */
+	int (*observe)(struct freqring_channel *ch);
+
+	/**
+	 * Give it back; the channel may be elsewhere already.
+	 *
+	 * @param withdraw  also what the host has not consumed yet
+	 */
+	void (*leave)(struct freqring_channel *ch, bool withdraw);
+
+	/** @return 0; -EAGAIN, -ESTALE (heed first), -ENOTCONN, -EOPNOTSUPP */
+	int (*post)(struct freqring_channel *ch, enum frq_op op, uint32_t arg);
+
+	/** -EAGAIN was the answer: count it and say why. @return the error */
+	int (*full)(struct freqring_channel *ch);
+
+	/** What is posted to state `a` again; 0: that cannot be said here. */
+	frq_ask_t (*carry)(frq_ask_t a);
+
+	/**
+	 * The verdict word changed: find out why, and whether the wish has to
+	 * be stated again.
+	 *
+	 * @param[out] verdict  what it was dealt with as
+	 */
+	int (*heed)(struct freqring_channel *ch, uint64_t *verdict);
+
+	/** Look after the channel. @return why to leave, or NULL */
+	const char *(*look)(struct freqring_channel *ch, uint64_t now_ns);
+
+	/** @return 0, -ETIMEDOUT, ...; -EINTR: looked at, call again */
+	int (*wait)(struct freqring_channel *ch, bool applied, uint64_t end_ns);
+
+	int (*status)(struct freqring_channel *ch, struct freqring_status *st);
+	int (*freqs)(const struct freqring_channel *ch, struct freq_table *t);
+	int (*query_khz)(struct freqring_channel *ch, uint32_t *khz);
+	int (*query_caps)(struct freqring_channel *ch, struct freqring_caps *caps);
+	int (*info)(struct freqring *fr, struct freqring_info *info, unsigned int timeout_ms);
+};
+
+extern const struct frq_transport frq_ivshmem;	/* ivshmem.c */
+extern const struct frq_transport frq_serial;	/* serial.c */
+
+/* ---- transport.c ---------------------------------------------------------- */
+
+/** Find and choose. @return 0, or what freqring_open returns */
+int frq_choose(struct freqring *fr);
+
+/** The wish and turbo once more. @return 0, or what post returned */
+int frq_restate(struct freqring_channel *ch);
+
+/**
+ * The verdict word changed, or the host has to be told again: put that right,
+ * if need be on another transport.
+ *
+ * @return 0; -ENOTCONN; -EAGAIN
+ */
+int frq_recover(struct freqring_channel *ch);
+
+/**
+ * Look after the channel unless that was done a few milliseconds ago, and
+ * decide after how many calls to come again. The channel may have moved, and
+ * its verdict changed.
+ */
+void frq_look(struct freqring_channel *ch);
+
+/** A call failed: is there a better place? @return whether the channel moved */
+bool frq_fail_over(struct freqring_channel *ch);
+
+/* ---- link.c --------------------------------------------------------------- */
+
+/** Map what the options say, as the handle's newest link. */
+int frq_link_open(struct freqring *fr, struct frq_err *err);
+
+/** The newest link, with one more user; NULL: there is none. */
+struct frq_link *frq_link_get(struct freqring *fr);
+
+/** The same, but of a device that is still plugged in; looks for it. */
+struct frq_link *frq_link_get_plugged(struct freqring *fr, uint64_t now_ns);
+
+void frq_link_put(struct freqring *fr, struct frq_link *link);
+
+/** Whether the device that was mapped is still there. */
+bool frq_link_plugged(const struct frq_link *link);
+
+/* ---- sigbus.c ------------------------------------------------------------- */
+
+/** From now on a fault in this region reads as zero. */
+void frq_sigbus_watch(const struct frq_region *r);
+void frq_sigbus_unwatch(const struct frq_region *r);
+
 /* ---- device.c ------------------------------------------------------------- */
 
 /**
  * Map the device or file `device`, or look for one.
  *
  * @param sysfs  where sysfs is; "/sys" outside tests
- * @param[out] name  the PCI address, or the end of the path
+ * @param[out] link  region, name and dir
  */
-int frq_device_open(struct frq_region *r, const char *device, const char *sysfs,
-	char name[64], struct frq_err *err);
+int frq_device_open(struct frq_link *link, const char *device, const char *sysfs,
+	struct frq_err *err);
 
 /* ---- handle.c ------------------------------------------------------------- */
 
-/** freqring_open with sysfs elsewhere. */
+/** freqring_open with the system's things elsewhere. */
 int frq_open(struct freqring **fr, const struct freqring_options *options,
-	const char *sysfs);
+	const struct frq_places *places);
 
 /** Note what went wrong, in a sentence that lives for ever. @return ret */
 int frq_fail(struct freqring *fr, int ret, const char *sentence);
@@ -159,7 +343,7 @@ uint64_t frq_coarse_ns(void);
 /* ---- mapping.c ------------------------------------------------------------ */
 
 /** Time loads and stores of the region; sets mapping, load_ns_x10, store_ns_x10. */
-void frq_mapping_measure(struct freqring *fr);
+void frq_mapping_measure(struct frq_link *link);
 
 /** The rule: the median of n (> 0) times of a load in 0.1 ns, which are sorted. */
 enum freqring_mapping frq_mapping_judge(unsigned int *load_ns_x10, unsigned int n);
@@ -170,24 +354,21 @@ enum freqring_mapping frq_mapping_judge(unsigned int *load_ns_x10, unsigned int 
 int frq_claim(int fd, unsigned int vcpu);
 void frq_unclaim(int fd, unsigned int vcpu);
 
-/* ---- recover.c ------------------------------------------------------------ */
+/* ---- recover.c: shared memory --------------------------------------------- */
 
-/** The region's header as a channel may use it. @return 0, or -ENOTCONN */
-int frq_life_usable(struct freqring *fr, struct frq_life *life);
+/** The region's header as a channel may use it. @return NULL, or why not */
+const char *frq_life_problem(const struct frq_region *r, struct frq_life *life);
+
+/** The same, noted. @return 0, or -ENOTCONN */
+int frq_life_usable(const struct freqring_channel *ch, struct frq_life *life);
 
 /** Withdraw what is in the ring, start on a free slot, post an attach. */
 void frq_attach_post(struct freqring_channel *ch, struct frq_life life);
 
-/**
- * The verdict word changed or the producer is stale: find out why, attach
- * anew or state the wish again where that is needed.
- *
- * @return 0; -ENOTCONN; -EAGAIN (the ring is full)
- */
-int frq_recover(struct freqring_channel *ch);
+int frq_ring_heed(struct freqring_channel *ch, uint64_t *verdict);
 
 /** Why the ring is full: -EAGAIN, or -ENOTCONN when nobody will ever drain it. */
-int frq_full(struct freqring_channel *ch);
+int frq_ring_full(struct freqring_channel *ch);
 
 /** Whether another program attached after us; mutes the channel if so. */
 bool frq_taken_over(struct freqring_channel *ch);
@@ -196,6 +377,68 @@ bool frq_taken_over(struct freqring_channel *ch);
 
 /** Whether the host has applied everything that was posted. */
 bool frq_is_applied(const struct freqring_channel *ch);
+
+int frq_ring_wait(struct freqring_channel *ch, bool applied, uint64_t end_ns);
+
+/* ---- status.c ------------------------------------------------------------- */
+
+int frq_ring_status(struct freqring_channel *ch, struct freqring_status *st);
+
+/* ---- port.c --------------------------------------------------------------- */
+
+/** The ports of this VM: bit N is vCPU N's. */
+uint64_t frq_port_list(const struct frq_places *places);
+
+/** The device node of vCPU N's port. @return 0, or -ENOENT */
+int frq_port_path(const struct frq_places *places, unsigned int vcpu, char *path, size_t size);
+
+/* ---- wire.c --------------------------------------------------------------- */
+
+/* A port that is open: packets out, replies in, neither ever waits. */
+struct frq_wire {
+	int fd;				/* -1: closed */
+	unsigned int tx_left;		/* of the packet under way, at the end of tx */
+	unsigned int rx_len;
+	uint8_t tx[sizeof(struct frq_serial_packet)];
+	uint8_t rx[sizeof(struct frq_serial_packet)];
+};
+
+/** What may come in; `command` says which. */
+union frq_wire_reply {
+	struct frq_serial_packet packet;
+	struct frq_serial_freq_list freqs;
+	struct frq_serial_caps_list caps;
+};
+
+typedef void (*frq_wire_reply_fn)(void *arg, uint32_t command,
+	const union frq_wire_reply *reply);
+
+/** @return 0, or -errno of open() */
+int frq_wire_open(struct frq_wire *w, const char *path);
+void frq_wire_close(struct frq_wire *w);
+
+/**
+ * Send the rest of the packet under way.
+ *
+ * @return 0; -EAGAIN there is still some left; else the port is broken
+ */
+int frq_wire_flush(struct frq_wire *w);
+
+/** Send a packet, all or nothing as the caller sees it. @return as frq_wire_flush */
+int frq_wire_send(struct frq_wire *w, const struct frq_serial_packet *packet);
+
+/**
+ * Take in what there is and hand each whole reply on.
+ *
+ * @return 0; -ENOTCONN the other end is closed; -EPROTO these are no replies
+ */
+int frq_wire_read(struct frq_wire *w, frq_wire_reply_fn handle, void *arg);
+
+/** Whether somebody holds the other end; waits for input that long. */
+bool frq_wire_poll(const struct frq_wire *w, uint64_t wait_ns);
+
+/** Nothing is under way any more, in neither direction. */
+void frq_wire_reset(struct frq_wire *w);
 
 /* ---- vcpu.c --------------------------------------------------------------- */
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * handle.c - open and close the transport, and what is known of it
+ * handle.c - open and close, and what is known of the host
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "freqring_pvt.h"
 
-#define HEARTBEAT_STILL_NS	UINT64_C(100000000)
-#define HEARTBEAT_LOOK_NS	1000000L
+#define STALE_MS 100u
 
 int
 frq_fail(struct freqring *fr, int ret, const char *sentence)
@@ -27,29 +26,51 @@ freqring_error(const struct freqring *fr)
 	return fr == NULL ? "out of memory" : __atomic_load_n(&fr->error, __ATOMIC_RELAXED);
 }
 
-int
-frq_open(struct freqring **fr, const struct freqring_options *options, const char *sysfs)
+static int
+take_options(struct freqring *fr, const struct freqring_options *o)
 {
+	const char *name = o->vm_name != NULL ? o->vm_name : getenv("FREQRING_VM_NAME");
+
+	if (o->transport > FREQRING_TRANSPORT_SERIAL)
+		return frq_fail(fr, -EINVAL, "no such transport");
+	fr->forced = o->transport;
+	fr->stale_ns = (uint64_t)(o->stale_ms != 0 ? o->stale_ms : STALE_MS) * 1000000;
+	fr->moved = o->moved;
+	fr->moved_arg = o->moved_arg;
+	if (name != NULL && strlen(name) >= sizeof(fr->vm_name))
+		return frq_fail(fr, -EINVAL, "the VM's name is longer than 31 characters");
+	if (name != NULL)
+		(void)snprintf(fr->vm_name, sizeof(fr->vm_name), "%s", name);
+	if (o->device == NULL)
+		return 0;
+	fr->device = strdup(o->device);
+	return fr->device != NULL ? 0 : frq_fail(fr, -ENOMEM, "out of memory");
+}
+
+int
+frq_open(struct freqring **fr, const struct freqring_options *options,
+	const struct frq_places *places)
+{
+	const struct freqring_options none = { .device = NULL };
 	struct freqring *f = calloc(1, sizeof(*f));
 	int ret;
 
 	*fr = f;
 	if (f == NULL)
 		return -ENOMEM;
-	f->region = FRQ_REGION_NONE;
+	(void)pthread_mutex_init(&f->link_lock, NULL);
+	f->places = *places;
 	f->error = "no error";
-	ret = frq_device_open(&f->region, options != NULL ? options->device : NULL, sysfs,
-		f->device, &f->err);
-	if (ret < 0)
-		return frq_fail(f, ret, f->err.text);
-	frq_mapping_measure(f);
-	return 0;
+	ret = take_options(f, options != NULL ? options : &none);
+	return ret < 0 ? ret : frq_choose(f);
 }
 
 FRQ_API int
 freqring_open(struct freqring **fr, const struct freqring_options *options)
 {
-	return frq_open(fr, options, "/sys");
+	static const struct frq_places here = { .sysfs = "/sys", .dev = "/dev" };
+
+	return frq_open(fr, options, &here);
 }
 
 FRQ_API void
@@ -59,71 +80,28 @@ freqring_close(struct freqring *fr)
 		return;
 	while (fr->channels != NULL)
 		freqring_detach(fr->channels);
-	frq_region_close(&fr->region);
+	frq_link_put(fr, fr->link);
+	(void)pthread_mutex_destroy(&fr->link_lock);
+	free(fr->device);
 	free(fr);
 }
 
-/* @return whether it moved since the last look */
-static bool
-look_at_heartbeat(struct freqring *fr)
+/* What the program's channels use; without one, what it would get. */
+static const struct frq_transport *
+in_use(const struct freqring *fr)
 {
-	uint64_t beat = frq_load64(&frq_region_header(&fr->region)->heartbeat);
-	uint64_t now = frq_now_ns();
-	bool moved = fr->heartbeat_seen && beat != fr->heartbeat;
-
-	if (moved)
-		fr->alive = true;
-	else if (fr->heartbeat_seen && now - fr->heartbeat_since_ns >= HEARTBEAT_STILL_NS)
-		fr->alive = false;
-	if (moved || !fr->heartbeat_seen) {
-		fr->heartbeat = beat;
-		fr->heartbeat_since_ns = now;
-		fr->heartbeat_seen = true;
-	}
-	return moved;
-}
-
-static void
-await_heartbeat(struct freqring *fr, unsigned int timeout_ms)
-{
-	const struct timespec pause = { .tv_nsec = HEARTBEAT_LOOK_NS };
-	uint64_t end = frq_now_ns() + (uint64_t)timeout_ms * 1000000;
-
-	while (!look_at_heartbeat(fr) && frq_now_ns() < end)
-		(void)nanosleep(&pause, NULL);
+	return __atomic_load_n(&fr->transport, __ATOMIC_RELAXED) == FREQRING_TRANSPORT_SERIAL ?
+		&frq_serial : &frq_ivshmem;
 }
 
 FRQ_API int
 freqring_get_info(struct freqring *fr, struct freqring_info *info, unsigned int timeout_ms)
 {
-	const struct frq_header FRQ_SHARED *h = frq_region_header(&fr->region);
-	struct frq_life life;
-	uint64_t features;
-	int ret;
+	const struct frq_transport *t = in_use(fr);
 
 	memset(info, 0, sizeof(*info));
-	ret = frq_region_check(&fr->region, &fr->err);
-	if (ret < 0)
-		return frq_fail(fr, ret, fr->err.text);
-	await_heartbeat(fr, timeout_ms);
-	life = frq_life_unpack(frq_load64(&h->life));
-	features = frq_load64(&h->features);
-	memcpy(info->device, fr->device, sizeof(info->device));
-	info->version = FRQ_ABI_VERSION;
-	info->nb_channels = (unsigned int)frq_load64(&h->nb_channels);
-	if (info->nb_channels > FRQ_MAX_CHANNELS)
-		info->nb_channels = FRQ_MAX_CHANNELS;
-	info->epoch = life.epoch;
-	info->incarnation = life.incarnation;
-	info->host_stopped = (life.flags & FRQ_LIFE_STOPPED) != 0;
-	info->host_alive = fr->alive && !info->host_stopped;
-	info->quarantined = (life.flags & FRQ_LIFE_QUARANTINED) != 0;
-	info->simulated = (features & FRQ_FEATURE_SIMULATED) != 0;
-	info->turbo = (features & FRQ_FEATURE_TURBO) != 0;
-	info->mapping = fr->mapping;
-	info->load_ns_x10 = fr->load_ns_x10;
-	info->store_ns_x10 = fr->store_ns_x10;
-	for (unsigned int i = 0; i < sizeof(info->uuid); i++)
-		info->uuid[i] = frq_load8(&h->uuid[i]);
-	return 0;
+	info->transport = t->id;
+	info->ports = frq_port_list(&fr->places);
+	info->moves = __atomic_load_n(&fr->moves, __ATOMIC_RELAXED);
+	return t->info(fr, info, timeout_ms);
 }

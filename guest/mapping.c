@@ -57,11 +57,11 @@ since_ns_x10(uint64_t start)
 }
 
 void
-frq_mapping_measure(struct freqring *fr)
+frq_mapping_measure(struct frq_link *link)
 {
 	const uint64_t FRQ_SHARED *from =
-		(const uint64_t FRQ_SHARED *)(fr->region.base + LOAD_OFFSET);
-	uint64_t FRQ_SHARED *to = (uint64_t FRQ_SHARED *)(fr->region.base + STORE_OFFSET);
+		(const uint64_t FRQ_SHARED *)(link->region.base + LOAD_OFFSET);
+	uint64_t FRQ_SHARED *to = (uint64_t FRQ_SHARED *)(link->region.base + STORE_OFFSET);
 	unsigned int load[ROUNDS], store[ROUNDS];
 
 	for (unsigned int r = 0; r < ROUNDS; r++) {
@@ -75,7 +75,7 @@ frq_mapping_measure(struct freqring *fr)
 			frq_store64(to, 0);
 		store[r] = since_ns_x10(start);
 	}
-	fr->mapping = frq_mapping_judge(load, ROUNDS);
-	fr->load_ns_x10 = median(load, ROUNDS);
-	fr->store_ns_x10 = median(store, ROUNDS);
+	link->mapping = frq_mapping_judge(load, ROUNDS);
+	link->load_ns_x10 = median(load, ROUNDS);
+	link->store_ns_x10 = median(store, ROUNDS);
 }

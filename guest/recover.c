@@ -11,20 +11,28 @@
 
 #include "freqring_pvt.h"
 
-int
-frq_life_usable(struct freqring *fr, struct frq_life *life)
+const char *
+frq_life_problem(const struct frq_region *r, struct frq_life *life)
 {
-	const struct frq_header FRQ_SHARED *h = frq_region_header(&fr->region);
+	const struct frq_header FRQ_SHARED *h = frq_region_header(r);
 	/* Pairs with the store in publish_header, shm/region.c. */
 	bool published = frq_load64(&h->magic) == FRQ_MAGIC;
 
 	*life = frq_life_unpack(frq_load64(&h->life));
 	if (!published || life->epoch == 0)
-		return frq_fail(fr, -ENOTCONN, "the host is making the region anew");
+		return "the host is making the region anew";
 	if ((life->flags & FRQ_LIFE_QUARANTINED) != 0)
-		return frq_fail(fr, -ENOTCONN, "the host has this VM in quarantine and does not "
-			"listen to it: its operator can lift that");
-	return 0;
+		return "the host has this VM in quarantine and does not listen to it: its "
+			"operator can lift that";
+	return NULL;
+}
+
+int
+frq_life_usable(const struct freqring_channel *ch, struct frq_life *life)
+{
+	const char *problem = frq_life_problem(&ch->link->region, life);
+
+	return problem == NULL ? 0 : frq_fail(ch->fr, -ENOTCONN, problem);
 }
 
 static void
@@ -35,6 +43,7 @@ mute(struct freqring_channel *ch, int error, const char *why)
 	/* So that no repeat is dropped and nothing is posted, but told. */
 	frq_forget_asked(ch);
 	ch->p.limit = ch->p.next;
+	ch->withheld = 0;
 }
 
 bool
@@ -68,18 +77,7 @@ frq_attach_post(struct freqring_channel *ch, struct frq_life life)
 		.arg = ch->nonce,
 	});
 	ch->nb_pings = 0;
-}
-
-static int
-post_restated(struct freqring_channel *ch, frq_ask_t a)
-{
-	int ret = frq_producer_post(&ch->p, frq_ask_op(a), 0, frq_ask_arg(a));
-
-	if (ret != 0)
-		return ret;
-	ch->restated++;
-	ch->nb_pings = 0;
-	return 0;
+	ch->withheld = 0;
 }
 
 /* After steps up and down the wish in force is the host's to know. It has
@@ -95,37 +93,17 @@ settle_relative(struct freqring_channel *ch, bool void_contents)
 	ch->relative = false;
 }
 
-/* A lease is not stated again: who wants one says so within its time. */
-static int
-restate(struct freqring_channel *ch)
-{
-	int ret;
-
-	if (ch->turbo != 0) {
-		ret = post_restated(ch, ch->turbo);
-		if (ret != 0)
-			return ret;
-		ch->asked_turbo = ch->turbo;
-	}
-	if (ch->wish == 0 || ch->relative)
-		return 0;
-	ret = post_restated(ch, ch->wish);
-	if (ret == 0)
-		ch->asked_wish = ch->wish;
-	return ret;
-}
-
 int
-frq_recover(struct freqring_channel *ch)
+frq_ring_heed(struct freqring_channel *ch, uint64_t *verdict)
 {
-	/* First, so that what changes from here on is seen next time. */
-	uint64_t verdict = frq_load64(ch->verdict_word);
 	struct frq_consumed c;
 	struct frq_life life;
 	bool void_contents, lost;
 	int ret;
 
-	ret = frq_life_usable(ch->fr, &life);
+	/* First, so that what changes from here on is seen next time. */
+	*verdict = frq_load64(ch->verdict_word);
+	ret = frq_life_usable(ch, &life);
 	if (ret < 0)
 		return ret;
 	c = frq_consumed_unpack(frq_load64(&ch->p.consumed->consumed));
@@ -136,33 +114,27 @@ frq_recover(struct freqring_channel *ch)
 
 	frq_forget_asked(ch);
 	void_contents = c.epoch != ch->p.epoch;
-	lost = frq_verdict_unpack(verdict).reason == FRQ_REASON_LOST;
+	lost = frq_verdict_unpack(*verdict).reason == FRQ_REASON_LOST;
 	if (void_contents || lost) {
 		settle_relative(ch, void_contents);
 		frq_attach_post(ch, life);
+		ch->restate_due = true;
 	} else if (c.incarnation != ch->p.incarnation || life.incarnation != ch->incarnation) {
 		ch->p.incarnation = c.incarnation;
 		ch->p.limit = ch->p.next;
+		ch->withheld = 0;
 		ch->incarnation = life.incarnation;
-	} else {
-		/* Refused: ask once more, for the host may think otherwise by now. */
-		ch->verdict = verdict;
-		return 0;
+		ch->restate_due = true;
 	}
-	ret = restate(ch);
-	if (ret == -ESTALE)
-		return frq_fail(ch->fr, -ENOTCONN, "the host is starting anew");
-	if (ret == -EAGAIN)
-		return frq_full(ch);
-	ch->verdict = verdict;
+	/* Else refused: ask once more, for the host may think otherwise by now. */
 	return 0;
 }
 
 int
-frq_full(struct freqring_channel *ch)
+frq_ring_full(struct freqring_channel *ch)
 {
 	struct frq_life life;
-	int ret = frq_life_usable(ch->fr, &life);
+	int ret = frq_life_usable(ch, &life);
 
 	if (ret < 0)
 		return ret;

@@ -12,6 +12,13 @@
  * is looked at once a millisecond. CLOCK_MONOTONIC_COARSE tells when: it
  * needs no TSC (which may be unusable in a VM) and no calibration, is read
  * in a few nanoseconds, and that it ticks at 1 to 4 ms does no harm.
+ *
+ * That a host which says nothing is still there is looked at each so many
+ * calls (frq_look), and costs the others nothing: dropped repeats count down
+ * where they would count up, and posts get no more credit than that.
+ *
+ * A channel that is not in shared memory has a verdict word of its own, and
+ * never any credit: repeats are dropped all the same, the rest goes slowly.
  */
 #include <errno.h>
 
@@ -45,7 +52,7 @@ verdict_same(struct freqring_channel *ch)
 static inline bool
 verdict_quiet(const struct freqring_channel *ch)
 {
-	return !ch->uncached && frq_load64(ch->verdict_word) == ch->verdict;
+	return frq_load64(ch->quick_word) == ch->verdict;
 }
 
 /* The way to a post is free: @return 0, or why not */
@@ -76,6 +83,40 @@ post_fast(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 	ch->posted++;
 }
 
+/* So that who posts seldom comes by here, and looks, each time. */
+static void
+withhold_credit(struct freqring_channel *ch)
+{
+	unsigned int credit = frq_producer_credit(&ch->p);
+
+	if (credit < ch->quiet_left)
+		return;
+	ch->withheld = (uint16_t)(credit - (ch->quiet_left - 1));
+	ch->p.limit = (uint16_t)(ch->p.limit - ch->withheld);
+	ch->held_at = ch->p.limit;
+}
+
+static int
+post_or_recover(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+{
+	int ret = ch->restate_due ? -ESTALE : ch->t->post(ch, op, arg);
+
+	if (ret != -ESTALE)
+		return ret;
+	ret = frq_recover(ch);
+	return ret < 0 ? ret : ch->t->post(ch, op, arg);
+}
+
+/* Who uses up a whole ring of credit each time comes often enough: it looks
+ * each eighth time, and else only takes new credit.
+ */
+static inline bool
+is_plain_refill(struct freqring_channel *ch)
+{
+	return ch->link != NULL && ch->withheld == 0 && !ch->restate_due &&
+		ch->look_every >= FRQ_RING_SLOTS && ++ch->slow_posts % 8 != 0;
+}
+
 static __attribute__((noinline)) int
 post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 {
@@ -83,18 +124,24 @@ post_slowly(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 
 	if (ch->mute != NULL)
 		return frq_fail(ch->fr, ch->mute_error, ch->mute);
-	ret = frq_producer_post(&ch->p, op, 0, arg);
-	if (ret == -ESTALE) {
-		ret = frq_recover(ch);
-		if (ret == 0)
-			ret = frq_producer_post(&ch->p, op, 0, arg);
+	if (is_plain_refill(ch)) {
+		if (frq_producer_post(&ch->p, op, 0, arg) == 0) {
+			ch->posted++;
+			return 1;
+		}
+	} else {
+		frq_look(ch);
 	}
+	ret = post_or_recover(ch, op, arg);
+	if ((ret == -EAGAIN || ret == -ENOTCONN) && ch->mute == NULL && frq_fail_over(ch))
+		ret = post_or_recover(ch, op, arg);
 	if (ret == -ESTALE)
 		return frq_fail(ch->fr, -ENOTCONN, "the host is starting anew");
 	if (ret == -EAGAIN)
-		return frq_full(ch);
+		return ch->t->full(ch);
 	if (ret < 0)
 		return ret;
+	withhold_credit(ch);
 	ch->posted++;
 	return 1;
 }
@@ -138,8 +185,13 @@ ask_slowly(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
 {
 	frq_ask_t before = asked == &ch->asked_wish ? frq_wish(ch) : frq_turbo(ch);
 	bool relative = ch->asked_wish == 0 && ch->relative;
-	int ret = post_slowly(ch, frq_ask_op(a), frq_ask_arg(a));
+	int ret = ch->restate_due ? make_ready(ch, false) : 0;
 
+	if (ret < 0)
+		return ret;
+	if (*asked == a)
+		return 1;	/* restated just now */
+	ret = post_slowly(ch, frq_ask_op(a), frq_ask_arg(a));
 	if (ret != 1)
 		return ret;
 	forget_pings(ch);
@@ -151,20 +203,35 @@ ask_slowly(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
 }
 
 /* A repeat, but the host said something since. */
-static __attribute__((noinline)) int
-ask_again(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
+static int
+ask_afresh(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
 {
-	int ret;
+	int ret = make_ready(ch, false);
 
-	if (verdict_same(ch)) {
-		ch->dropped++;
-		return 0;
-	}
-	ret = make_ready(ch, false);
 	if (ret < 0)
 		return ret;
 	/* Recovery may have stated just that. */
 	return *asked == a ? 1 : ask_slowly(ch, asked, a);
+}
+
+/* A repeat that was dropped, and it is time for a look. */
+static __attribute__((noinline)) int
+look_at_repeat(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
+{
+	frq_look(ch);
+	if (*asked == a && verdict_same(ch))
+		return 0;
+	ch->dropped--;
+	return ask_afresh(ch, asked, a);
+}
+
+/* Not the plain case of a repeat. */
+static __attribute__((noinline)) int
+ask_again(struct freqring_channel *ch, frq_ask_t *asked, frq_ask_t a)
+{
+	if (!verdict_same(ch))
+		return ask_afresh(ch, asked, a);
+	return --ch->quiet_left == 0 ? look_at_repeat(ch, asked, a) : 0;
 }
 
 static inline int
@@ -175,7 +242,8 @@ ask(struct freqring_channel *ch, frq_ask_t *asked, enum frq_op op, uint32_t arg)
 	if (frq_likely(before == a)) {
 		if (frq_unlikely(!verdict_quiet(ch)))
 			return ask_again(ch, asked, a);
-		ch->dropped++;
+		if (frq_unlikely(--ch->quiet_left == 0))
+			return look_at_repeat(ch, asked, a);
 		return 0;
 	}
 	if (!may_post_fast(ch) || frq_unlikely(before == 0))
@@ -261,8 +329,8 @@ step(struct freqring_channel *ch, enum frq_op op)
 	if (!ch->relative)
 		ch->seen_khz = 0;
 	ch->relative = true;
-	if (!ch->uncached) {
-		uint64_t khz = frq_load64(&frq_region_state(&ch->fr->region,
+	if (ch->link != NULL && !ch->uncached) {
+		uint64_t khz = frq_load64(&frq_region_state(&ch->link->region,
 			ch->vcpu)->wish_khz);
 
 		/* 0 is "no opinion" as well as a region that is being voided. */
@@ -295,9 +363,10 @@ freqring_lease(struct freqring_channel *ch, uint32_t seconds)
 static void
 count_ping(struct freqring_channel *ch)
 {
-	if (ch->nb_pings == 0)
+	/* One ping after the other, as a rule. */
+	if (frq_unlikely(ch->nb_pings == 0))
 		ch->before_pings = (uint16_t)(ch->p.next - 1);
-	if (ch->nb_pings < INT16_MAX)
+	if (frq_likely(ch->nb_pings < INT16_MAX))
 		ch->nb_pings++;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * status.c - what the host says about a channel
+ * status.c - what the host says about a channel, in shared memory
  *
  * Each word is loaded once and then decoded. The words are consistent in
  * themselves, not with one another.
@@ -46,6 +46,10 @@ static const char *const wishes[] = {
 FRQ_API const char *
 freqring_reason(unsigned int reason)
 {
+	if (reason == FREQRING_REASON_NACK)
+		return "the host refused; virtio-serial does not say why";
+	if (reason == FREQRING_REASON_NO_ANSWER)
+		return "the host has not answered";
 	return reason < FRQ_REASON_COUNT ? reasons[reason] : "a reason this program does not know";
 }
 
@@ -70,17 +74,15 @@ read_refusals(const struct frq_state_line FRQ_SHARED *s, struct freqring_status 
 	}
 }
 
-FRQ_API int
-freqring_get_status(struct freqring_channel *ch, struct freqring_status *st)
+int
+frq_ring_status(struct freqring_channel *ch, struct freqring_status *st)
 {
-	const struct frq_state_line FRQ_SHARED *s = frq_region_state(&ch->fr->region, ch->vcpu);
+	const struct frq_state_line FRQ_SHARED *s = frq_region_state(&ch->link->region, ch->vcpu);
 	struct frq_applied applied;
 	struct frq_life life;
 	struct frq_now now;
-	int ret;
+	int ret = frq_life_usable(ch, &life);
 
-	memset(st, 0, sizeof(*st));
-	ret = frq_life_usable(ch->fr, &life);
 	if (ret < 0)
 		return ret;
 	applied = frq_applied_unpack(frq_load64(&s->applied));
@@ -99,27 +101,52 @@ freqring_get_status(struct freqring_channel *ch, struct freqring_status *st)
 	st->turbo_granted = (applied.turbo & FRQ_TURBO_GRANTED) != 0;
 	st->lease_left_ms = (uint32_t)frq_load64(&s->lease_left_ms);
 	read_refusals(s, st);
-	st->posted = ch->posted;
-	st->dropped = ch->dropped;
-	st->full = ch->full;
-	st->restated = ch->restated;
 	if (frq_is_applied(ch))
 		ch->seen_khz = st->wish_khz;
+	return 0;
+}
+
+FRQ_API int
+freqring_get_status(struct freqring_channel *ch, struct freqring_status *st)
+{
+	int ret;
+
+	memset(st, 0, sizeof(*st));
+	ret = ch->t->status(ch, st);
+	if (ret < 0)
+		return ret;
+	st->posted = ch->posted;
+	st->dropped = ch->dropped + (ch->quiet_given - ch->quiet_left);
+	st->full = ch->full;
+	st->restated = ch->restated;
+	st->transport = ch->t->id;
+	st->moves = ch->moves;
 	return 0;
 }
 
 FRQ_API uint32_t
 freqring_get_khz(const struct freqring_channel *ch)
 {
-	return frq_now_unpack(frq_load64(&frq_region_state(&ch->fr->region,
-		ch->vcpu)->now)).khz;
+	return frq_now_unpack(frq_load64(ch->now_word)).khz;
+}
+
+FRQ_API int
+freqring_query_khz(struct freqring_channel *ch, uint32_t *khz)
+{
+	return ch->t->query_khz(ch, khz);
+}
+
+FRQ_API int
+freqring_query_caps(struct freqring_channel *ch, struct freqring_caps *caps)
+{
+	return ch->t->query_caps(ch, caps);
 }
 
 FRQ_API int
 freqring_freqs(const struct freqring_channel *ch, uint32_t *khz, unsigned int n, bool *turbo)
 {
 	struct freq_table t;
-	int ret = frq_table_read(frq_region_table(&ch->fr->region, ch->vcpu), &t);
+	int ret = ch->t->freqs(ch, &t);
 
 	if (ret < 0)
 		return frq_fail(ch->fr, ret, ret == -EAGAIN ?

@@ -5,7 +5,8 @@
  * The answer comes within a microsecond or not soon. So the first looks are
  * nothing but a load and a compare each: a pause would cost 140 cycles on
  * recent processors, and much more under TCG, which leaves the translated
- * code for it. Then it pauses, and after about 20 us it yields.
+ * code for it. Then it pauses, and after about 20 us it yields. That is for
+ * shared memory; other transports have waits of their own.
  */
 #include <errno.h>
 #include <sched.h>
@@ -41,7 +42,7 @@ reached(uint64_t word, uint8_t epoch, uint16_t target, uint16_t window)
 bool
 frq_is_applied(const struct freqring_channel *ch)
 {
-	return reached(frq_load64(&frq_region_state(&ch->fr->region, ch->vcpu)->applied),
+	return reached(frq_load64(&frq_region_state(&ch->link->region, ch->vcpu)->applied),
 		ch->p.epoch, frq_applied_target(ch), (uint16_t)ch->nb_pings);
 }
 
@@ -49,7 +50,7 @@ static int
 check_region(struct freqring_channel *ch)
 {
 	struct frq_life life;
-	int ret = frq_life_usable(ch->fr, &life);
+	int ret = frq_life_usable(ch, &life);
 
 	if (ret < 0)
 		return ret;
@@ -63,8 +64,9 @@ check_region(struct freqring_channel *ch)
 
 static int
 wait_slowly(struct freqring_channel *ch, const uint64_t FRQ_SHARED *word, uint16_t target,
-	uint16_t window, unsigned int timeout_us)
+	uint16_t window, uint64_t end_ns)
 {
+	const struct frq_link *link = ch->link;
 	uint64_t start = frq_now_ns(), now;
 
 	for (;;) {
@@ -75,46 +77,91 @@ wait_slowly(struct freqring_channel *ch, const uint64_t FRQ_SHARED *word, uint16
 				return 0;
 			relax();
 		}
+		if (frq_fail_over(ch) || ch->link != link)
+			return -EINTR;
 		ret = check_region(ch);
 		if (ret < 0)
 			return ret;
 		now = frq_now_ns();
-		if (now - start >= (uint64_t)timeout_us * 1000)
+		if (now >= end_ns)
 			return frq_fail(ch->fr, -ETIMEDOUT, "the host did not answer in time");
 		if (now - start > SPIN_NS)
 			(void)sched_yield();
 	}
 }
 
-static int
-wait_for(struct freqring_channel *ch, const uint64_t FRQ_SHARED *word, uint16_t target,
-	uint16_t window, unsigned int timeout_us)
+static const uint64_t FRQ_SHARED *
+what_to_wait_for(struct freqring_channel *ch, bool applied, uint16_t *target, uint16_t *window)
 {
-	/* Just what it should be, mostly: the tightest of loops. */
-	const uint32_t expected = target | (uint32_t)ch->p.epoch << 16;
+	if (!applied) {
+		*target = ch->p.next;
+		*window = 0;
+		return &ch->p.consumed->consumed;
+	}
+	*target = frq_applied_target(ch);
+	*window = (uint16_t)ch->nb_pings;
+	return &frq_region_state(&ch->link->region, ch->vcpu)->applied;
+}
+
+int
+frq_ring_wait(struct freqring_channel *ch, bool applied, uint64_t end_ns)
+{
+	uint16_t target, window;
+	const uint64_t FRQ_SHARED *word = what_to_wait_for(ch, applied, &target, &window);
+	int ret = wait_slowly(ch, word, target, window, end_ns);
+
+	if (ret == 0 && applied)
+		ch->seen_khz = (uint32_t)frq_load64(&frq_region_state(&ch->link->region,
+			ch->vcpu)->wish_khz) & FRQ_ARG_MAX;
+	return ret;
+}
+
+static __attribute__((noinline)) int
+wait_by_transport(struct freqring_channel *ch, bool applied, unsigned int timeout_us)
+{
+	uint64_t end = frq_now_ns() + (uint64_t)timeout_us * 1000;
+	int ret;
+
+	if (ch->mute != NULL)
+		return frq_fail(ch->fr, ch->mute_error, ch->mute);
+	do
+		ret = ch->t->wait(ch, applied, end);
+	while (ret == -EINTR);
+	return ret;
+}
+
+/* Just what it should be, mostly: the tightest of loops. */
+static inline bool
+is_soon(const uint64_t FRQ_SHARED *word, uint16_t target, uint8_t epoch)
+{
+	const uint32_t expected = target | (uint32_t)epoch << 16;
 
 	for (unsigned int i = 0; i < EAGER_LOOKS; i++)
 		if ((frq_load64(word) & 0xffffffu) == expected)
-			return 0;
-	if (ch->mute != NULL)
-		return frq_fail(ch->fr, ch->mute_error, ch->mute);
-	return wait_slowly(ch, word, target, window, timeout_us);
+			return true;
+	return false;
 }
 
 FRQ_API int
 freqring_wait_consumed(struct freqring_channel *ch, unsigned int timeout_us)
 {
-	return wait_for(ch, &ch->p.consumed->consumed, ch->p.next, 0, timeout_us);
+	if (frq_likely(ch->link != NULL) &&
+	    is_soon(&ch->p.consumed->consumed, ch->p.next, ch->p.epoch))
+		return 0;
+	return wait_by_transport(ch, false, timeout_us);
 }
 
 FRQ_API int
 freqring_wait_applied(struct freqring_channel *ch, unsigned int timeout_us)
 {
-	const struct frq_state_line FRQ_SHARED *s = frq_region_state(&ch->fr->region, ch->vcpu);
-	int ret = wait_for(ch, &s->applied, frq_applied_target(ch), (uint16_t)ch->nb_pings,
-		timeout_us);
+	const struct frq_state_line FRQ_SHARED *s;
 
-	if (ret == 0)
-		ch->seen_khz = (uint32_t)frq_load64(&s->wish_khz) & FRQ_ARG_MAX;
-	return ret;
+	if (frq_likely(ch->link != NULL)) {
+		s = frq_region_state(&ch->link->region, ch->vcpu);
+		if (is_soon(&s->applied, frq_applied_target(ch), ch->p.epoch)) {
+			ch->seen_khz = (uint32_t)frq_load64(&s->wish_khz) & FRQ_ARG_MAX;
+			return 0;
+		}
+	}
+	return wait_by_transport(ch, true, timeout_us);
 }

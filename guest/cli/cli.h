@@ -42,7 +42,13 @@ int cmd_query_cpu_caps(struct cli *cli, int argc, char **argv);
 /** Print "freqring-guest: WHAT: WHY" and, unless NULL, a hint. @return CLI_FAILED */
 int cli_error(const char *what, const char *why, const char *hint);
 
-/** The same for a failed call of the library, with the hint that fits. */
+/** Whether the host is spoken to over virtio-serial. */
+bool cli_is_serial(const struct cli *cli);
+
+/** Whether the host can be asked about this vCPU, below info.nb_channels. */
+bool cli_has_vcpu(const struct cli *cli, unsigned int vcpu);
+
+/** The same as cli_error for a failed call of the library, with the hint that fits. */
 int cli_library_error(const struct cli *cli, const char *what, int ret);
 
 /** Print what is wrong with the arguments. @return CLI_USAGE */

@@ -122,8 +122,11 @@ get_all(struct cli *cli)
 	for (unsigned int vcpu = 0; vcpu < cli->info.nb_channels; vcpu++) {
 		struct freqring_channel *ch;
 		struct freqring_status st;
-		int ret = freqring_observe(cli->fr, vcpu, &ch);
+		int ret;
 
+		if (!cli_has_vcpu(cli, vcpu))
+			continue;
+		ret = freqring_observe(cli->fr, vcpu, &ch);
 		if (ret == 0)
 			ret = freqring_get_status(ch, &st);
 		if (ret != 0)

@@ -88,58 +88,67 @@ cmd_set_cpu_freq(struct cli *cli, int argc, char **argv)
 	return print_answer(cli, !is_refusal(reason), freqring_reason(reason));
 }
 
-typedef void (*print_fn)(const struct cli *cli, unsigned int number,
-	const struct freqring_status *st);
+/* Ask, and print the answer. @return 0, or what failed */
+typedef int (*query_fn)(const struct cli *cli, struct freqring_channel *ch, unsigned int number);
 
-static void
-print_freq(const struct cli *cli, unsigned int number, const struct freqring_status *st)
+static int
+query_freq(const struct cli *cli, struct freqring_channel *ch, unsigned int number)
 {
+	uint32_t khz = 0;
+	int ret = freqring_query_khz(ch, &khz);
+
+	if (ret < 0)
+		return ret;
 	if (cli->json) {
+		json_open(NULL, '{');
 		json_number("vcore", number);
-		json_number("freq_khz", st->khz);
+		json_number("freq_khz", khz);
 		json_bool("simulated", cli->info.simulated);
+		json_close('}');
 	} else {
-		(void)printf("Frequency of [%u] vcore is %" PRIu32 "%s.\n", number, st->khz,
+		(void)printf("Frequency of [%u] vcore is %" PRIu32 "%s.\n", number, khz,
 			simulated(cli));
 	}
-}
-
-/* The host does not tell a guest which cores the vendor calls "priority". */
-static void
-print_caps(const struct cli *cli, unsigned int number, const struct freqring_status *st)
-{
-	if (cli->json) {
-		json_number("vcore", number);
-		json_bool("turbo", st->turbo_available);
-		json_bool("priority", false);
-	} else {
-		(void)printf("Capabilities of [%u] vcore are: turbo possibility: %d, "
-			"is priority core: %d.\n", number, st->turbo_available, 0);
-	}
+	return 0;
 }
 
 static int
-query_one(const struct cli *cli, unsigned int vcpu, unsigned int number, print_fn print)
+query_caps(const struct cli *cli, struct freqring_channel *ch, unsigned int number)
+{
+	struct freqring_caps caps;
+	int ret = freqring_query_caps(ch, &caps);
+
+	if (ret < 0)
+		return ret;
+	if (cli->json) {
+		json_open(NULL, '{');
+		json_number("vcore", number);
+		json_bool("turbo", caps.turbo);
+		json_bool("priority", caps.priority);
+		json_close('}');
+	} else {
+		(void)printf("Capabilities of [%u] vcore are: turbo possibility: %d, "
+			"is priority core: %d.\n", number, caps.turbo, caps.priority);
+	}
+	return 0;
+}
+
+static int
+query_one(const struct cli *cli, unsigned int vcpu, unsigned int number, query_fn ask)
 {
 	struct freqring_channel *ch;
-	struct freqring_status st;
 	int ret = freqring_observe(cli->fr, vcpu, &ch);
 
 	if (ret == 0)
-		ret = freqring_get_status(ch, &st);
+		ret = ask(cli, ch, number);
 	if (ret != 0)
 		return cli_library_error(cli, cli->name, ret);
 	freqring_detach(ch);
-	if (cli->json)
-		json_open(NULL, '{');
-	print(cli, number, &st);
-	if (cli->json)
-		json_close('}');
 	return CLI_OK;
 }
 
 static int
-query(const struct cli *cli, int argc, char **argv, print_fn print)
+query(const struct cli *cli, int argc, char **argv, query_fn ask)
 {
 	int vcpu, ret = CLI_OK;
 
@@ -150,12 +159,13 @@ query(const struct cli *cli, int argc, char **argv, print_fn print)
 		if (vcpu < 0)
 			return CLI_USAGE;
 		ret = query_one(cli, (unsigned int)vcpu, (unsigned int)strtoul(argv[1], NULL, 10),
-			print);
+			ask);
 	} else {
 		if (cli->json)
 			json_open(NULL, '[');
 		for (unsigned int i = 0; i < cli->info.nb_channels && ret == CLI_OK; i++)
-			ret = query_one(cli, i, i, print);
+			if (cli_has_vcpu(cli, i))
+				ret = query_one(cli, i, i, ask);
 		if (cli->json)
 			json_close(']');
 	}
@@ -167,11 +177,11 @@ query(const struct cli *cli, int argc, char **argv, print_fn print)
 int
 cmd_query_cpu_freq(struct cli *cli, int argc, char **argv)
 {
-	return query(cli, argc, argv, print_freq);
+	return query(cli, argc, argv, query_freq);
 }
 
 int
 cmd_query_cpu_caps(struct cli *cli, int argc, char **argv)
 {
-	return query(cli, argc, argv, print_caps);
+	return query(cli, argc, argv, query_caps);
 }

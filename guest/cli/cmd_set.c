@@ -119,10 +119,18 @@ print_result(const struct cli *cli, const struct set_args *args,
 		args->asked.more);
 	if (refused)
 		(void)printf("refused: %s; ", why);
-	(void)printf("wish %s, granted %s MHz%s", wish_text(wish, st), mhz(number, st->granted_khz),
-		simulated(cli));
+	/* Over virtio-serial "granted" is what the host runs at, if it says so. */
+	if (st->transport == FREQRING_TRANSPORT_SERIAL && st->khz == 0)
+		(void)printf("%s", refused ? "the wish is as it was" : "done");
+	else
+		(void)printf("wish %s, granted %s MHz%s", wish_text(wish, st),
+			mhz(number, st->granted_khz), simulated(cli));
 	if (!refused && st->reason != FRQ_REASON_OK)
 		(void)printf(": %s", why);
+	if (st->transport == FREQRING_TRANSPORT_SERIAL) {
+		(void)putchar('\n');
+		return;
+	}
 	if (args->asked.op == FRQ_OP_TURBO_ON || args->asked.op == FRQ_OP_TURBO_OFF)
 		(void)printf(", turbo %s and %s", st->turbo_allowed ? "allowed" : "forbidden",
 			st->turbo_granted ? "granted" : "not granted");

@@ -84,8 +84,11 @@ look(const struct cli *cli, struct watch *w, bool first)
 	for (unsigned int vcpu = 0; vcpu < cli->info.nb_channels; vcpu++) {
 		struct freqring_status st;
 		struct seen s;
-		int ret = freqring_get_status(w->ch[vcpu], &st);
+		int ret;
 
+		if (w->ch[vcpu] == NULL)
+			continue;
+		ret = freqring_get_status(w->ch[vcpu], &st);
 		if (ret != 0)
 			return ret;
 		s = seen_of(&st);
@@ -109,7 +112,8 @@ watch(struct cli *cli, struct watch *w)
 	int ret = 0;
 
 	for (unsigned int i = 0; i < cli->info.nb_channels && ret == 0; i++)
-		ret = freqring_observe(cli->fr, i, &w->ch[i]);
+		if (cli_has_vcpu(cli, i))
+			ret = freqring_observe(cli->fr, i, &w->ch[i]);
 	if (ret == 0)
 		ret = look(cli, w, true);
 	while (ret == 0) {

@@ -23,12 +23,25 @@ cli_error(const char *what, const char *why, const char *hint)
 	return CLI_FAILED;
 }
 
+bool
+cli_is_serial(const struct cli *cli)
+{
+	return cli->info.transport == FREQRING_TRANSPORT_SERIAL;
+}
+
+bool
+cli_has_vcpu(const struct cli *cli, unsigned int vcpu)
+{
+	return !cli_is_serial(cli) || (cli->info.ports >> vcpu & 1) != 0;
+}
+
 static const char *
-hint_for(int ret)
+hint_for(const struct cli *cli, int ret)
 {
 	switch (ret) {
 	case -ENODEV:
-		return "`lspci -d 1af4:1110` shows the device; qemu-config/ has the XML for it";
+		return "`lspci -d 1af4:1110` shows the device, /sys/class/virtio-ports the ports; "
+			"qemu-config/ has the XML for them";
 	case -ENOENT:
 		return "on the host: systemctl status freqringd; freqring status NAME";
 	case -EPROTO:
@@ -36,7 +49,9 @@ hint_for(int ret)
 	case -EPERM:
 		return "turn lockdown or Secure Boot off in this VM";
 	case -EACCES:
-		return "udevadm trigger -s pci, and log in again, after the rule and the group are there";
+		return cli_is_serial(cli) ?
+			"on the host: set_query NAME enable; here: -n NAME, as the host calls this VM" :
+			"udevadm trigger, and log in again, after the rule and the group are there";
 	case -EBUSY:
 		return "one program a vCPU: see `get`, which only looks";
 	case -ETIMEDOUT:
@@ -51,7 +66,7 @@ hint_for(int ret)
 int
 cli_library_error(const struct cli *cli, const char *what, int ret)
 {
-	return cli_error(what, freqring_error(cli->fr), hint_for(ret));
+	return cli_error(what, freqring_error(cli->fr), hint_for(cli, ret));
 }
 
 int
@@ -141,6 +156,11 @@ host_is_alive(struct cli *cli)
 	if (cli->info.quarantined) {
 		(void)cli_error(cli->name, "the host has this VM in quarantine and does not listen to it",
 			"on the host: freqring status NAME says why");
+		return false;
+	}
+	if (cli_is_serial(cli)) {
+		(void)cli_error(cli->name, "nobody on the host holds the other end of the serial port",
+			"on the host: start freqringd, or vm_power_mgr and add_channels NAME all");
 		return false;
 	}
 	(void)cli_error(cli->name, cli->info.host_stopped ?

@@ -44,10 +44,17 @@ static const struct command commands[] = {
 static void
 print_help(FILE *to)
 {
-	(void)fputs("usage: freqring-guest [-d DEVICE] [-o json] COMMAND [ARGUMENT...]\n\n"
+	(void)fputs("usage: freqring-guest [-d DEVICE] [-T TRANSPORT] [-n NAME] [-o json]\n"
+		"                      COMMAND [ARGUMENT...]\n\n"
 		"Ask the host for the frequency of the cores this VM runs on.\n\n"
 		"  -d DEVICE    a PCI device's folder in sysfs, or the file of a region;\n"
 		"               without it the device is looked for\n"
+		"  -T, --transport ivshmem|serial|auto\n"
+		"               auto: shared memory where the host is alive there, else\n"
+		"               virtio-serial\n"
+		"  -n, --vm-name NAME\n"
+		"               of this VM on the host: DPDK's vm_power_manager wants it\n"
+		"               with queries\n"
 		"  -o json      print JSON\n"
 		"  -h, --help   this text, or after a command that command's\n"
 		"  --version    the version\n\n", to);
@@ -102,9 +109,9 @@ take_output_option(struct cli *cli, int argc, char **argv)
 }
 
 static int
-run(struct cli *cli, const struct command *c, const char *device, int argc, char **argv)
+run(struct cli *cli, const struct command *c, const struct freqring_options *options, int argc,
+	char **argv)
 {
-	struct freqring_options options = { .device = device };
 	int ret;
 
 	/* The command's own options, from the start, with our own complaints. */
@@ -112,7 +119,7 @@ run(struct cli *cli, const struct command *c, const char *device, int argc, char
 	opterr = 0;
 	cli->name = c->name;
 	argc = take_output_option(cli, argc, argv);
-	ret = freqring_open(&cli->fr, &options);
+	ret = freqring_open(&cli->fr, options);
 	if (ret == 0)
 		ret = freqring_get_info(cli->fr, &cli->info, HEARTBEAT_TIMEOUT_MS);
 	ret = ret < 0 ? cli_library_error(cli, c->name, ret) : c->run(cli, argc, argv);
@@ -120,23 +127,49 @@ run(struct cli *cli, const struct command *c, const char *device, int argc, char
 	return ret;
 }
 
+static bool
+parse_transport(enum freqring_transport *t, const char *name)
+{
+	static const enum freqring_transport all[] = {
+		FREQRING_TRANSPORT_AUTO, FREQRING_TRANSPORT_IVSHMEM, FREQRING_TRANSPORT_SERIAL,
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (strcmp(name, freqring_transport_name(all[i])) == 0) {
+			*t = all[i];
+			return true;
+		}
+	}
+	(void)fprintf(stderr, "freqring-guest: -T %s: none of ivshmem, serial, auto\n", name);
+	return false;
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "transport", required_argument, NULL, 'T' },
 		{ "version", no_argument, NULL, 'V' },
+		{ "vm-name", required_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const struct command *c;
-	const char *device = NULL;
+	struct freqring_options options = { .device = NULL };
 	struct cli cli = { .json = false };
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "+d:o:h", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+d:n:o:hT:", long_options, NULL)) != -1) {
 		switch (opt) {
 		case 'd':
-			device = optarg;
+			options.device = optarg;
+			break;
+		case 'T':
+			if (!parse_transport(&options.transport, optarg))
+				return CLI_USAGE;
+			break;
+		case 'n':
+			options.vm_name = optarg;
 			break;
 		case 'o':
 			if (strcmp(optarg, "json") != 0) {
@@ -174,5 +207,5 @@ main(int argc, char **argv)
 		print_command_help(c);
 		return CLI_OK;
 	}
-	return run(&cli, c, device, argc, argv);
+	return run(&cli, c, &options, argc, argv);
 }

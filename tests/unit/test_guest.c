@@ -22,127 +22,17 @@
 #include <cmocka.h>
 
 #include "freqring_pvt.h"
-
-#define NB_VCPUS 4u
-#define EPOCH 7u
-#define INCARNATION 0x30001u
-
-/* ---- the host ------------------------------------------------------------- */
-
-struct host {
-	char dir[64], path[96];
-	struct frq_region region;
-	struct frq_life life;
-	struct frq_consumer rx[NB_VCPUS];
-	uint32_t verdict_changes;
-	struct freqring *fr;
-	struct freqring_channel *ch;
-};
-
-static void
-host_publish_channels(struct host *h, bool anew)
-{
-	for (unsigned int i = 0; i < NB_VCPUS; i++) {
-		h->rx[i] = (struct frq_consumer){
-			.ring = frq_region_ring(&h->region, i),
-			.line = frq_region_consumed(&h->region, i),
-			.next = anew ? 0 : h->rx[i].next,
-			.epoch = h->life.epoch,
-			.incarnation = (uint8_t)h->life.incarnation,
-		};
-		frq_consumer_publish(&h->rx[i]);
-	}
-}
-
-static void
-host_set_life(struct host *h, struct frq_life life)
-{
-	h->life = life;
-	frq_store64(&frq_region_header(&h->region)->life, frq_life_pack(life));
-}
-
-static void
-host_verdict(struct host *h, unsigned int ch, enum frq_reason reason)
-{
-	frq_store64(&frq_region_state(&h->region, ch)->verdict,
-		frq_verdict_pack((struct frq_verdict){
-			.reason = (uint8_t)reason,
-			.epoch = h->life.epoch,
-			.incarnation = (uint16_t)h->life.incarnation,
-			.changes = ++h->verdict_changes,
-		}));
-}
-
-static void
-host_init(struct host *h, uint8_t epoch, uint32_t incarnation)
-{
-	const struct frq_region_info info = {
-		.nb_channels = NB_VCPUS,
-		.features = FRQ_FEATURE_TURBO | FRQ_FEATURE_SIMULATED,
-		.uuid = { 0xab, 1, 2, 3 },
-	};
-
-	h->life = (struct frq_life){ .epoch = epoch, .incarnation = incarnation };
-	frq_region_init(&h->region, &info, h->life);
-	host_publish_channels(h, true);
-	for (unsigned int i = 0; i < NB_VCPUS; i++)
-		host_verdict(h, i, FRQ_REASON_OK);
-}
-
-/* Take the next request of a channel, as the poller does; op 0: there is none. */
-static struct frq_request
-host_take(struct host *h, unsigned int ch)
-{
-	uint8_t bell = frq_load8(frq_region_doorbell(&h->region, ch));
-	struct frq_consumer *rx = &h->rx[ch];
-	struct frq_request r;
-	uint64_t word;
-
-	if (!frq_consumer_peek(rx, &word) && !frq_consumer_find_attach(rx, word, bell, &word))
-		return (struct frq_request){ .op = FRQ_OP_NONE };
-	r = frq_request_unpack(word);
-	if (r.op == FRQ_OP_ATTACH)
-		frq_store64(&rx->line->owner, word);
-	frq_consumer_advance(rx);
-	frq_consumer_publish(rx);
-	return r;
-}
-
-static void
-host_apply(struct host *h, unsigned int ch, uint32_t khz)
-{
-	frq_store64(&frq_region_state(&h->region, ch)->wish_khz, khz);
-	frq_store64(&frq_region_state(&h->region, ch)->applied,
-		frq_applied_pack((struct frq_applied){
-			.next = h->rx[ch].next,
-			.epoch = h->life.epoch,
-			.wish = FRQ_WISH_KHZ,
-			.granted_khz = khz,
-		}));
-}
-
-#define assert_takes(h, ch, wanted_op) \
-	assert_int_equal(host_take((h), (ch)).op, (wanted_op))
+#include "guest_host.h"
 
 /* ---- set-up --------------------------------------------------------------- */
 
 static int
 set_up_file(void **state)
 {
-	const struct frq_region_file who = { .owner = 0, .group = (gid_t)-1 };
 	struct host *h = calloc(1, sizeof(*h));
-	struct frq_err err;
-	bool made;
 
-	if (h == NULL)
+	if (h == NULL || host_make(h) < 0)
 		return -1;
-	(void)snprintf(h->dir, sizeof(h->dir), "/tmp/test_guest.XXXXXX");
-	if (mkdtemp(h->dir) == NULL)
-		return -1;
-	(void)snprintf(h->path, sizeof(h->path), "%s/region", h->dir);
-	if (frq_region_open(&h->region, h->path, &who, &made, &err) < 0)
-		return -1;
-	host_init(h, EPOCH, INCARNATION);
 	*state = h;
 	return 0;
 }
@@ -167,7 +57,7 @@ set_up(void **state)
 	if (open_guest(h, &h->fr) < 0)
 		return -1;
 	/* Under a sanitizer a load may take as long as an uncached one. */
-	h->fr->mapping = FREQRING_MAPPING_CACHED;
+	h->fr->link->mapping = FREQRING_MAPPING_CACHED;
 	if (freqring_attach(h->fr, 1, &h->ch) < 0)
 		return -1;
 	return host_take(h, 1).op == FRQ_OP_ATTACH ? 0 : -1;
@@ -305,11 +195,12 @@ make_device(const char *sysfs, const char *address, const char *vendor, const ch
 static void
 expect_device(const char *sysfs, int ret, const char *part)
 {
+	const struct frq_places places = { .sysfs = sysfs, .dev = sysfs };
 	struct freqring *fr;
 	const char *said;
 
-	assert_int_equal(frq_open(&fr, NULL, sysfs), ret);
-	said = ret == 0 ? fr->device : freqring_error(fr);
+	assert_int_equal(frq_open(&fr, NULL, &places), ret);
+	said = ret == 0 ? fr->link->name : freqring_error(fr);
 	if (strstr(said, part) == NULL)
 		fail_msg("\"%s\" is not in \"%s\"", part, said);
 	freqring_close(fr);
@@ -950,8 +841,8 @@ test_mapping_measured(void **state)
 	struct freqring *fr;
 
 	assert_int_equal(open_guest(h, &fr), 0);
-	assert_int_not_equal(fr->load_ns_x10, 0);
-	assert_int_not_equal(fr->store_ns_x10, 0);
+	assert_int_not_equal(fr->link->load_ns_x10, 0);
+	assert_int_not_equal(fr->link->store_ns_x10, 0);
 	freqring_close(fr);
 }
 
@@ -964,7 +855,7 @@ test_uncached_channel(void **state)
 	unsigned int dropped = 0;
 	uint64_t start;
 
-	h->fr->mapping = FREQRING_MAPPING_UNCACHED;
+	h->fr->link->mapping = FREQRING_MAPPING_UNCACHED;
 	assert_int_equal(freqring_attach(h->fr, 2, &ch), 0);
 	r = host_take(h, 2);
 	assert_int_equal(r.op, FRQ_OP_ATTACH);

@@ -1,0 +1,337 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# timeout: 600
+# Our guest against DPDK's own host: vm_power_mgr, built unmodified from
+# Debian's dpdk-doc, on a simulated sysfs that only it sees, speaks to
+# freqring-guest in a real guest over virtio-serial. Then there is a freqringd,
+# too, and a program in the guest goes from one to the other and back.
+set -u
+# shellcheck source=tests/system/check.sh
+. "$(dirname "$0")/check.sh"
+
+[ "$(id -u)" -eq 0 ] || skip "a mount namespace is for root"
+unshare -m true 2>/dev/null || skip "no mount namespace here"
+
+# ---- the peer ---------------------------------------------------------------
+
+peer=$FR_BUILD/peer
+manager=$peer/vm_power_manager/build/vm_power_mgr
+
+get_peer()
+{
+	local from=/usr/share/dpdk/examples/vm_power_manager
+
+	mkdir -p "$peer" || return
+	if [ ! -d "$from" ]; then
+		from=$peer/x$from
+		if [ ! -d "$from" ]; then
+			command -v apt-get >/dev/null || {
+				echo "no dpdk-doc, and no apt-get to download it"
+				return 1
+			}
+			(cd "$peer" && apt-get -q download dpdk-doc) || return
+			dpkg-deb -x "$peer"/dpdk-doc_*.deb "$peer/x" || return
+		fi
+	fi
+	[ -d "$peer/vm_power_manager" ] || cp -r "$from" "$peer/" || return
+	make -C "$peer/vm_power_manager"
+}
+
+# What it asks libvirt for is fixed: the system's. The test's own will do.
+get_shim()
+{
+	cc -shared -fPIC -o "$peer/uri.so" -x c - -ldl <<-'END'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <stdlib.h>
+		void *virConnectOpen(const char *name);
+		void *virConnectOpen(const char *name)
+		{
+			void *(*real)(const char *);
+			const char *uri = getenv("TEST_LIBVIRT_URI");
+
+			*(void **)&real = dlsym(RTLD_NEXT, "virConnectOpen");
+			return real(uri != NULL ? uri : name);
+		}
+	END
+}
+
+[ -x "$manager" ] || run get_peer
+[ -x "$manager" ] || skip "no vm_power_mgr: $(tail -n 3 <<<"$out")"
+run get_shim
+[ "$status" -eq 0 ] || skip "no compiler: $out"
+sys_begin
+
+tree=$VM_WORKDIR/sys-cpu
+sockets=$VM_WORKDIR/g/powermonitor
+vm=peer$$
+
+make_tree()
+{
+	local cpu dir file
+
+	mkdir -p "$tree"
+	for file in online possible present; do
+		cat "/sys/devices/system/cpu/$file" >"$tree/$file"
+	done
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		dir=$tree/cpu$cpu
+		mkdir -p "$dir/cpufreq" "$dir/topology" "$dir/node0"
+		cp "/sys/devices/system/cpu/cpu$cpu/topology/"{core_id,physical_package_id} \
+			"$dir/topology/"
+		echo acpi-cpufreq >"$dir/cpufreq/scaling_driver"
+		echo userspace >"$dir/cpufreq/scaling_governor"
+		echo "2301000 2300000 1800000 1200000 " >"$dir/cpufreq/scaling_available_frequencies"
+		echo 1800000 >"$dir/cpufreq/scaling_setspeed"
+	done
+}
+
+khz()	# CPU
+{
+	head -c 7 "$tree/cpu$1/cpufreq/scaling_setspeed"
+}
+
+is_khz()	# CPU KHZ
+{
+	[ "$(khz "$1")" = "$2" ]
+}
+
+# Its commands come through a pipe, its sockets from a folder of the test.
+peer_start()
+{
+	[ -d /tmp/powermonitor ] || {
+		mkdir /tmp/powermonitor && vm_at_exit 'rmdir /tmp/powermonitor'
+	}
+	rm -f "$VM_WORKDIR/peer.in"
+	mkfifo "$VM_WORKDIR/peer.in"
+	# shellcheck disable=SC2016
+	TEST_LIBVIRT_URI=$VM_URI setsid unshare -m sh -c 'mount --make-rprivate / &&
+		mount --bind "$1" /tmp/powermonitor &&
+		mount --bind "$2" /sys/devices/system/cpu &&
+		LD_PRELOAD=$3 exec "$4" --lcores "0@0,1@1,2@1" --no-huge -m 64 --no-pci \
+			--file-prefix "$5" --no-telemetry' \
+		sh "$sockets" "$tree" "$peer/uri.so" "$manager" "$vm" \
+		<"$VM_WORKDIR/peer.in" >>"$VM_WORKDIR/peer.log" 2>&1 &
+	PEER_PID=$!
+	vm_own_pid "$PEER_PID"
+	exec {PEER_IN}>"$VM_WORKDIR/peer.in"
+	# says nothing where it succeeds
+	peer_tell "add_vm $vm"
+	peer_tell "add_channels $vm all"
+	_vm_wait 20 peer_serves
+}
+
+peer_serves()
+{
+	peer_tell "show_vm $vm"
+	grep -q 'CONNECTED' "$VM_WORKDIR/peer.log"
+}
+
+peer_tell()
+{
+	printf '%s\n' "$1" >&"$PEER_IN"
+}
+
+peer_kill()
+{
+	{ kill -KILL "$PEER_PID" && wait "$PEER_PID"; } 2>/dev/null
+	exec {PEER_IN}>&-
+}
+
+channel()	# VCPU
+{
+	printf "<channel type='unix'><source mode='bind' path='%s'/><target type='virtio' name='%s'/></channel>" \
+		"$sockets/$vm.$1" "virtio.serial.port.poweragent.$1"
+}
+
+# ---- a guest with two ports and no shared memory -------------------------------
+
+vm_at_exit "rm -rf /var/run/dpdk/$vm"
+make_tree
+mkdir -p "$sockets"
+chown "$VM_QEMU_USER:$VM_QEMU_GROUP" "$sockets"
+VM_PINS="0:0 1:1" VM_CMDLINE="freqring.modules=1" VM_XML_DEVICES="$(channel 0)$(channel 1)" \
+	vm_xml "$vm" 2 | vm_define || bail "a domain"
+vm_start "$vm" || bail "a guest"
+
+guest "$vm" 'freqring-guest info'
+same "info, exit status" 0 "$status"
+like "the transport is found by itself" '^transport +serial, 0 moves$' "$out"
+like "... with the ports" '^serial ports 0 1$' "$out"
+like "... and nobody there" '^host +nobody holds the other end' "$out"
+guest "$vm" 'freqring-guest set 0 max'
+same "set without a host: exit status" 1 "$status"
+like "... and why" 'nobody on the host holds the other end of the serial port' "$out"
+guest "$vm" 'freqring-guest -T ivshmem info'
+same "shared memory forced: exit status" 1 "$status"
+like "... and why" 'ivshmem: no ivshmem device' "$out"
+
+peer_start || bail "vm_power_mgr: $(tail -n 30 "$VM_WORKDIR/peer.log")"
+guest "$vm" 'freqring-guest info'
+like "the host is there" '^host +alive' "$out"
+
+# ---- each word -----------------------------------------------------------------
+
+word()	# CPU WORD KHZ
+{
+	guest "$vm" "freqring-guest set_cpu_freq $1 $2"
+	same "set_cpu_freq $1 $2" "0 ACK received for message sent to host." "$status $out"
+	same "... in sysfs" "$3" "$(khz "$1")"
+}
+
+word 0 min 1200000
+word 0 up 1800000
+word 0 up 2300000
+word 0 down 1800000
+word 0 max 2301000
+word 0 disable_turbo 2300000
+word 0 enable_turbo 2301000
+word 1 min 1200000
+same "the other CPU is as it was" 2301000 "$(khz 0)"
+
+guest "$vm" 'freqring-guest set 0 min'
+like "set 0 min" '^asked min: done' "$out"
+same "... exit status" 0 "$status"
+same "... in sysfs" 1200000 "$(khz 0)"
+guest "$vm" 'freqring-guest set 0 turbo off'
+same "set 0 turbo off" "0 asked turbo off: done" "$status $out"
+guest "$vm" 'freqring-guest set 0 turbo on'
+same "set 0 turbo on" "0 asked turbo on: done" "$status $out"
+for words in '0 1800' '0 release' '0 lease 5'; do
+	guest "$vm" "freqring-guest set $words"
+	same "set $words: exit status" 1 "$status"
+	like "... and why" 'virtio-serial' "$out"
+done
+guest "$vm" 'freqring-guest ping -n 10'
+like "ping" 'virtio-serial knows no ping' "$out"
+
+# ---- each query ----------------------------------------------------------------
+
+guest "$vm" 'freqring-guest set_cpu_freq 0 min'
+guest "$vm" "freqring-guest -n $vm query_cpu_freq 0"
+same "a query that the host does not allow: exit status" 1 "$status"
+like "... and why" 'the host did not answer within 20 ms|but no query' "$out"
+peer_tell "set_query $vm enable"
+peer_may_be_asked()
+{
+	guest "$vm" "freqring-guest -n $vm query_cpu_freq 0"
+	[ "$status" -eq 0 ]
+}
+check "allowed" _vm_wait 20 peer_may_be_asked
+same "query_cpu_freq 0" "Frequency of [0] vcore is 1200000." "$out"
+guest "$vm" "freqring-guest --vm-name $vm query_cpu_freq all"
+same "query_cpu_freq all" \
+	"Frequency of [0] vcore is 1200000. Frequency of [1] vcore is 1200000." \
+	"$(tr '\n' ' ' <<<"$out" | sed 's/ $//')"
+guest "$vm" "freqring-guest -n $vm query_cpu_caps 0"
+same "query_cpu_caps 0" \
+	"Capabilities of [0] vcore are: turbo possibility: 1, is priority core: 0." "$out"
+guest "$vm" "FREQRING_VM_NAME=$vm freqring-guest -o json query_cpu_caps all"
+like "query_cpu_caps all, JSON" '"vcore": 1, "turbo": true, "priority": false' "$out"
+guest "$vm" "freqring-guest query_cpu_freq 0"
+same "without its name the host does not know it" 1 "$status"
+guest "$vm" "freqring-guest -n $vm set 0 max"
+same "set says what the host runs at" "0 asked max: wish max, granted 2301 MHz" "$status $out"
+guest "$vm" "freqring-guest -n $vm get"
+like "get, of all" '^0 +0 +- +2301 ' "$out"
+like "... two" '^1 +1 +- +1200 ' "$out"
+
+# ---- faster than the host, and while it comes and goes --------------------------
+
+# Down and up in pairs: whatever is lost in between, the last word is "up".
+guest "$vm" 'freqring-guest set_cpu_freq 0 min'
+guest "$vm" --timeout 120 'keeper 0 steps 3'
+same "steps as fast as it goes: exit status" 0 "$status"
+like "... more than the host takes" 'pairs [0-9]{3,} again [1-9]' "$out"
+same "... and the last is in force" 1800000 "$(khz 0)"
+
+guest "$vm" 'keeper 0 max >/tmp/keeper 2>&1 & sleep 0.5; cat /tmp/keeper'
+like "a program that stays" '^ok .* host alive' "$out"
+soon "... and its wish" is_khz 0 2301000
+peer_kill
+guest "$vm" 'sleep 1; tail -n 1 /tmp/keeper'
+like "the host is killed: it is told" '^(EAGAIN|ENOTCONN) .* host dead' "$out"
+for ((cpu = 0; cpu < 2; cpu++)); do
+	printf 1800000 >"$tree/cpu$cpu/cpufreq/scaling_setspeed"
+done
+: >"$VM_WORKDIR/peer.log"
+peer_start || bail "vm_power_mgr, again"
+peer_tell "set_cpu_freq 0 min"
+soon "the host is back: the wish is said again" is_khz 0 2301000
+guest "$vm" 'killall keeper; sleep 0.2; tail -n 1 /tmp/keeper'
+like "... by itself" '^end posted [0-9]+ .* restated [1-9]' "$out"
+peer_kill
+vm_stop "$vm"
+
+# ---- between freqringd and vm_power_mgr ------------------------------------------
+
+note "shared memory and a port"
+vm=both$$
+object=$(sys_shm "$vm")
+: >"$VM_WORKDIR/peer.log"
+fr_start || bail "freqringd"
+VM_PINS="0:0" VM_EMULATORPIN=0 VM_CMDLINE="freqring.modules=1" VM_XML_DEVICES="$(channel 0)" \
+	vm_xml "$vm" 1 "$object" | vm_define || bail "a domain"
+vm_start "$vm" || bail "a guest"
+soon_st "served by freqringd" "vm('$vm')['admitted']" true
+peer_start || bail "vm_power_mgr, for another VM"
+guest "$vm" 'freqring-guest info'
+like "shared memory goes first" '^transport +ivshmem' "$out"
+guest "$vm" 'freqring-guest -T serial info'
+like "... unless the port is forced" '^transport +serial' "$out"
+guest "$vm" 'FREQRING_TRANSPORT=serial freqring-guest set 0 min'
+same "... in the environment" "0 asked min: done" "$status $out"
+same "... where it is applied" 1200000 "$(khz 0)"
+
+rush=$(sys_program rush) || bail "rush"
+vm_copy_in "$vm" "$rush" /bin/rush || bail "rush, into the guest"
+
+moved()	# REGEX: the last move
+{
+	guest "$vm" 'grep ^moved /tmp/rush | tail -n 1'
+	grep -qE "$1" <<<"$out"
+}
+
+rush_begin()	# LAST
+{
+	guest "$vm" "rush 0 $1 >/tmp/rush 2>&1 & echo \$! >/tmp/pid; sleep 1; cat /tmp/rush"
+}
+
+rush_end()
+{
+	guest "$vm" --timeout 60 'kill "$(cat /tmp/pid)"; i=0
+		until grep -qE "^(end|never)" /tmp/rush || [ $i -ge 500 ]; do
+			i=$((i + 1)); usleep 100000
+		done; cat /tmp/rush'
+	note "$(tail -n 1 <<<"$out")"
+}
+
+decided_min()
+{
+	sys_st_is "cpu(0)['decided_khz']" "$(st "cpu(0)['min_khz']")"
+}
+
+rush_begin min
+{ fr_kill9; } 2>/dev/null
+soon "freqringd is killed: over the port" moved 'to serial: .*heartbeat is still'
+fr_start || bail "freqringd, again"
+soon "... is back: over the ring" moved 'to ivshmem: its host answers again'
+cat >"$VM_WORKDIR/shmem.xml" <<END
+<shmem name='$object' role='master'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>
+END
+vm_virsh detach-device "$vm" "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
+soon "the device is unplugged: over the port" moved 'to serial: the device was unplugged'
+vm_virsh attach-device "$vm" "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
+soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
+rush_end
+like "what was asked last is applied" '^end over (ivshmem|serial): .* moves [4-9]' "$out"
+soon "... as freqringd sees it" decided_min
+
+rush_begin max
+{ fr_kill9; } 2>/dev/null
+soon "freqringd is killed once more" moved 'to serial'
+rush_end
+like "the last is asked over the port" '^end over serial' "$out"
+soon "... and applied there" is_khz 0 2301000
+peer_kill
+sys_end
