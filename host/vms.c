@@ -365,8 +365,11 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	judge(e, m, problem, sizeof(problem));
 	if (e->vm != NULL && (!is_active(m) || problem[0] != '\0' || is_other_machine(e, m))) {
 		drop(v, e, !is_active(m) || is_other_machine(e, m));
-		if (problem[0] == '\0')
-			event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
+		/* Where its channels end with it, that is one event, and theirs. */
+		if (problem[0] == '\0' && (e->serial == NULL || is_active(m)))
+			event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more%s",
+				e->name, e->serial != NULL ?
+				" by its device, only over its serial channels" : "");
 	}
 	if (e->vm != NULL)
 		return;

@@ -181,4 +181,49 @@ same "... the ring speaks" ring "$(st "ch('b', 0)['transport']")"
 same "one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"
 guest b 'freqring-guest set 1 min'
 same "the vCPU without a channel is the ring's" "800000 ring" "$(st "f\"{$there} {ch('b', 1)['transport']}\"")"
+
+# --- between the two, while a program asks as fast as it goes ------------------------------
+
+rush=$(sys_program rush) || bail "rush"
+vm_copy_in b "$rush" /bin/rush || bail "rush, into the guest"
+
+moved()	# REGEX: the last move
+{
+	guest b 'grep ^moved /tmp/rush | tail -n 1'
+	grep -qE "$1" <<<"$out"
+}
+
+asks_on()	# REQUESTS: there were more by now
+{
+	local n
+
+	n=$(st "vm('b')['requests']" 2>/dev/null) && [ "$n" -gt "$1" ]
+}
+
+guest b 'rush 0 min >/tmp/rush 2>&1 & echo $! >/tmp/pid'
+soon "it asks" asks_on 100
+requests=$(st "vm('b')['requests']")
+fr_kill9
+fr_start || bail "freqringd, again"
+soon "the daemon was killed: it goes on where it was" asks_on "$requests"
+vm_virsh dumpxml b | sed -n '/<shmem/,/<\/shmem>/p' >"$VM_WORKDIR/shmem.xml"
+vm_virsh detach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
+soon "the device is unplugged: over the port" moved 'to serial: the device was unplugged'
+soon_st "... as the daemon sees it" "ch('b', 0)['transport']" serial
+fr_kill9
+fr_start || bail "freqringd, again"
+soon_st "killed again: still over the port" "ch('b', 0)['transport']" serial
+requests=$(st "vm('b')['requests']")
+soon "... and asks on" asks_on "$requests"
+vm_virsh attach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
+soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
+soon_st "... as the daemon sees it" "ch('b', 0)['transport']" ring
+guest b --timeout 60 'kill "$(cat /tmp/pid)"; i=0
+	until grep -qE "^(end|never)" /tmp/rush || [ $i -ge 500 ]; do
+		i=$((i + 1)); usleep 100000
+	done; tail -n 1 /tmp/rush'
+note "$out"
+like "what was asked last is applied" '^end over ivshmem' "$out"
+soon_st "... in the daemon, too" "$here" 800000
+same "... by one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"
 sys_end

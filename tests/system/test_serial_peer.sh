@@ -8,6 +8,8 @@
 set -u
 # shellcheck source=tests/system/check.sh
 . "$(dirname "$0")/check.sh"
+# shellcheck source=tests/vm/peer.sh
+. "$sys_here/../vm/peer.sh"
 
 [ "$(id -u)" -eq 0 ] || skip "a mount namespace is for root"
 unshare -m true 2>/dev/null || skip "no mount namespace here"
@@ -15,27 +17,9 @@ unshare -m true 2>/dev/null || skip "no mount namespace here"
 # ---- the peer ---------------------------------------------------------------
 
 peer=$FR_BUILD/peer
-manager=$peer/vm_power_manager/build/vm_power_mgr
-
-get_peer()
-{
-	local from=/usr/share/dpdk/examples/vm_power_manager
-
-	mkdir -p "$peer" || return
-	if [ ! -d "$from" ]; then
-		from=$peer/x$from
-		if [ ! -d "$from" ]; then
-			command -v apt-get >/dev/null || {
-				echo "no dpdk-doc, and no apt-get to download it"
-				return 1
-			}
-			(cd "$peer" && apt-get -q download dpdk-doc) || return
-			dpkg-deb -x "$peer"/dpdk-doc_*.deb "$peer/x" || return
-		fi
-	fi
-	[ -d "$peer/vm_power_manager" ] || cp -r "$from" "$peer/" || return
-	make -C "$peer/vm_power_manager"
-}
+run peer_build "$FR_BUILD" vm_power_mgr
+[ "$status" -eq 0 ] || skip "$out"
+manager=$out
 
 # What it asks libvirt for is fixed: the system's. The test's own will do.
 get_shim()
@@ -56,8 +40,6 @@ get_shim()
 	END
 }
 
-[ -x "$manager" ] || run get_peer
-[ -x "$manager" ] || skip "no vm_power_mgr: $(tail -n 3 <<<"$out")"
 run get_shim
 [ "$status" -eq 0 ] || skip "no compiler: $out"
 sys_begin
@@ -268,13 +250,14 @@ vm_stop "$vm"
 note "shared memory and a port"
 vm=both$$
 object=$(sys_shm "$vm")
-: >"$VM_WORKDIR/peer.log"
-fr_start || bail "freqringd"
 VM_PINS="0:0" VM_EMULATORPIN=0 VM_CMDLINE="freqring.modules=1" VM_XML_DEVICES="$(channel 0)" \
 	vm_xml "$vm" 1 "$object" | vm_define || bail "a domain"
 vm_start "$vm" || bail "a guest"
-soon_st "served by freqringd" "vm('$vm')['admitted']" true
+# First come, first served: QEMU lets one at a time have the port.
+: >"$VM_WORKDIR/peer.log"
 peer_start || bail "vm_power_mgr, for another VM"
+fr_start || bail "freqringd"
+soon_st "served by freqringd" "vm('$vm')['epoch']" 1
 guest "$vm" 'freqring-guest info'
 like "shared memory goes first" '^transport +ivshmem' "$out"
 guest "$vm" 'freqring-guest -T serial info'
