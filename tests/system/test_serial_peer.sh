@@ -316,5 +316,24 @@ soon "freqringd is killed once more" moved 'to serial'
 rush_end
 like "the last is asked over the port" '^end over serial' "$out"
 soon "... and applied there" is_khz 0 2301000
+
+# ---- how fast, in the same guest: noted, not judged ----------------------------------
+
+figures()	# HOST
+{
+	guest "$vm" --timeout 60 'port 0 measure 2000'
+	like "$1: 2000 requests, one after another" '^2000 answered' "$out"
+	note "$1: $(tr '\n' ' ' <<<"$out")"
+	guest "$vm" 'port 0 rate 3'
+	like "$1: 32 under way" '^[0-9]+ answered' "$out"
+	note "$1, 32 under way: $out"
+}
+
+figures vm_power_mgr
 peer_kill
+FR_CONFIG="[power]
+write_limit = 100000"
+fr_start || bail "freqringd, alone"
+soon_st "freqringd has the channel" "vm('$vm')['serial']['ports'][0]['connected']" true
+figures freqringd
 sys_end
