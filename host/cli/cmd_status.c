@@ -150,6 +150,17 @@ add_reason(struct columns *c, const json_t *ch)
 		columns_add(c, "%s", text_of(ch, "reason"));
 }
 
+/* A port has nobody who takes it: what there is to know is whether it is held. */
+static void
+add_attached(struct columns *c, const json_t *ch)
+{
+	if (strcmp(text_of(ch, "transport"), "serial") == 0)
+		columns_add(c, "serial%s", flag_of(ch, "connected") ? "" : ", closed");
+	else
+		columns_add(c, "%s%s", flag_of(ch, "attached") ? "yes" : "no",
+			strcmp(text_of(ch, "mapping"), "uncached") == 0 ? ", uncached" : "");
+}
+
 static void
 add_channel(struct columns *c, const json_t *ch, bool simulated)
 {
@@ -157,8 +168,7 @@ add_channel(struct columns *c, const json_t *ch, bool simulated)
 
 	columns_add(c, "%jd", number_of(ch, "vcpu"));
 	columns_add(c, "%s", text_of(ch, "pcpus"));
-	columns_add(c, "%s%s", flag_of(ch, "attached") ? "yes" : "no",
-		strcmp(text_of(ch, "mapping"), "uncached") == 0 ? ", uncached" : "");
+	add_attached(c, ch);
 	add_wish(c, ch);
 	if (granted == 0)
 		columns_add(c, "-");

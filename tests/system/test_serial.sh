@@ -60,6 +60,9 @@ soon_st "both are connected" "[p['connected'] for p in $ports]" "[true, true]"
 same "transport" "serial serial" "$(st "' '.join(c['transport'] for c in vm('a')['channels'])")"
 run fr show_vm a
 like "show_vm has their sockets" "port\.1" "$out"
+run fr status a
+like "status has the channels" 'a  running, 2 serial channels' "$out"
+like "... as what the vCPUs speak over" "^ +1 +$there_cpu +serial " "$out"
 guest a "$links"
 
 # DPDK's program waits 10 ms for an answer, which a busy machine may miss: it is
