@@ -4,6 +4,9 @@
 #	demo.sh BUILDDIR
 set -eu
 
+# Read as a whole before any of it runs: bash 5.2 ends with a syntax error where
+# a signal comes while it reads a $( ).
+{
 here=$(cd "$(dirname "$0")" && pwd)
 FR_BUILD=$(cd "${1:?usage: demo.sh BUILDDIR}" && pwd)
 # shellcheck source=tests/vm/lib.sh
@@ -141,3 +144,4 @@ bare=$(figure p50 <"$VM_WORKDIR/bounce.json")
 p99=$(figure p99 <"$VM_WORKDIR/ping.json")
 printf '\nA store in the VM was consumed by the host and seen back in %s ns (p50), %s ns (p99): %s times the bare word.\n' \
 	"$p50" "$p99" "$(awk -v a="$p50" -v b="$bare" 'BEGIN { printf "%.2f", a / b }')"
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 420
+# timeout: 480
 # DPDK's own guest against our host: its unmodified command line in a real
 # guest over virtio-serial, with no shared memory; then wrong packets, a daemon
 # that is killed, and one vCPU that asks over both transports.
@@ -229,4 +229,65 @@ note "$out"
 like "what was asked last is applied" '^end over ivshmem' "$out"
 soon_st "... in the daemon, too" "$here" 800000
 same "... by one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"
+vm_stop b || bail "the guest's end"
+fr_stop
+
+# --- sockets that no XML names: only from whom they may come ---------------------------------
+
+sockets=$VM_WORKDIR/sockets
+mkdir -m 755 "$sockets"
+vm_xml c 2 | vm_define || bail "a domain with neither"
+vm_start c || bail "a guest with neither"
+FR_CONFIG="[serial]
+dir = $sockets"
+
+# Asks for min as soon as the daemon connects, and prints what comes of it.
+listen()	# UID
+{
+	rm -f "$sockets/c.0"
+	"$sys_python" - "$sockets/c.0" "$1" >"$VM_WORKDIR/heard" <<-'END' &
+		import os, socket, struct, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.bind(sys.argv[1])
+		os.setuid(int(sys.argv[2]))
+		s.listen(1)
+		s.settimeout(60)
+		c = s.accept()[0]
+		c.settimeout(60)
+		c.sendall(struct.pack("<QII", 0, 4, 1).ljust(464, b"\0"))
+		got = b""
+		while len(got) < 464 and (more := c.recv(464)):
+		    got += more
+		print(f"command {struct.unpack_from('<QII', got)[2]}" if got else "closed")
+	END
+	vm_own_pid "$!"
+	soon "a socket of user $1" test -S "$sockets/c.0"
+}
+
+heard()
+{
+	grep -q . "$VM_WORKDIR/heard"
+}
+
+listen 0
+chmod 777 "$sockets"
+log_mark
+fr_start || bail "freqringd, with a folder for sockets"
+soon "all VMs are known" log_has 'all [0-9]+ domains read'
+same "a folder to which everybody may write: nobody is served" 0 "$(st "len([v for v in s['vms'] if v['admitted']])")"
+fr_stop
+chmod 755 "$sockets"
+fr_start || bail "freqringd, with a safe folder"
+soon "one that is only root's" heard
+same "... its request is answered by an ACK" "command 1" "$(cat "$VM_WORKDIR/heard")"
+same "... and decided" 800000 "$(st "$here")"
+fr_stop
+if [ "$(id -u)" -eq 0 ]; then
+	listen 54321
+	log_mark
+	fr_start || bail "freqringd, with somebody's socket"
+	soon "a socket that is somebody else's" heard
+	same "... is let go" closed "$(cat "$VM_WORKDIR/heard")"
+	check "... and said" log_has 'who listens there is neither root nor'
+fi
 sys_end
