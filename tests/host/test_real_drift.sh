@@ -154,6 +154,9 @@ real_ends TERM
 
 FR_CONFIG='[power]
 drift = assert'
+# The kernel let threads run anywhere when their CPU was offline; a new daemon was not there.
+h 'virt vcpupin web 0 1 --live; virt vcpupin db 0 3 --live'
+same "pinned anew" 0 "$status"
 real_daemon
 h 'post web 0 1800000'
 mark
