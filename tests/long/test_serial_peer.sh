@@ -7,7 +7,7 @@
 # too, and a program in the guest goes from one to the other and back.
 set -u
 # shellcheck source=tests/system/check.sh
-. "$(dirname "$0")/check.sh"
+. "$(dirname "$0")/../system/check.sh"
 # shellcheck source=tests/vm/peer.sh
 . "$sys_here/../vm/peer.sh"
 

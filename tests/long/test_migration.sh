@@ -10,7 +10,7 @@
 # older for the VM's, and does not serve the newer before the older has ended.
 set -u
 # shellcheck source=tests/system/check.sh
-. "$(dirname "$0")/check.sh" "$@"
+. "$(dirname "$0")/../system/check.sh" "$@"
 
 sys_begin --no-libvirt
 
