@@ -254,10 +254,13 @@ listen()	# UID
 		s.settimeout(60)
 		c = s.accept()[0]
 		c.settimeout(60)
-		c.sendall(struct.pack("<QII", 0, 4, 1).ljust(464, b"\0"))
 		got = b""
-		while len(got) < 464 and (more := c.recv(464)):
-		    got += more
+		try:
+		    c.sendall(struct.pack("<QII", 0, 4, 1).ljust(464, b"\0"))
+		    while len(got) < 464 and (more := c.recv(464)):
+		        got += more
+		except (BrokenPipeError, ConnectionResetError):
+		    pass
 		print(f"command {struct.unpack_from('<QII', got)[2]}" if got else "closed")
 	END
 	vm_own_pid "$!"
