@@ -42,7 +42,7 @@ packages=(
 	"test  libclang-rt-14-dev  its sanitizers and libFuzzer"
 	"test  libvirt-daemon-system  the one test with the system's own libvirt"
 	"test  procps            pgrep, in the test host"
-	"test  dpdk-doc        sources of DPDK's own programs, which one test builds as the peer"
+	"test  dpdk-doc          sources of DPDK's own programs, which tests build as the peer"
 	"test  acpica-tools      iasl, for the P-states of the test host"
 	"lint  clang-format      layout of the C code"
 	"lint  clang-tidy        static analysis"
