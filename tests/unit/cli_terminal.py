@@ -52,8 +52,8 @@ class Terminal:
     def wait(self, keys):
         """Send keys that end it, and read to the end; the exit status.
 
-        Again after a second: a key is lost now and then that comes while libedit
-        changes the terminal's mode.
+        Again after a second: on a busy machine a Ctrl-D right behind a Ctrl-C
+        was seen to be lost.
         """
         end = time.monotonic() + SECONDS
         data = b"-"
