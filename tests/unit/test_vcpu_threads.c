@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,18 @@ end(struct false_vcpu *v)
 	(void)pthread_barrier_destroy(&v->go);
 }
 
+/* A thread is joined a moment before the kernel has done with it, and nothing
+ * tells when that is.
+ */
+static void
+wait_gone(pid_t tid)
+{
+	for (unsigned int i = 0; tgkill(getpid(), tid, 0) == 0; i++) {
+		assert_int_not_equal(i, 1000000);
+		(void)sched_yield();
+	}
+}
+
 static void
 threads(void **state)
 {
@@ -104,6 +117,7 @@ threads(void **state)
 	assert_int_equal(cpuset_count(&cpus), 1);
 	assert_true(cpuset_has(&cpus, (unsigned int)last));
 	end(&b);
+	wait_gone(t.tid[200]);
 	assert_false(vcpu_threads_affinity(&t, 200, &cpus));
 	assert_true(vcpu_threads_affinity(&t, 0, &cpus));
 	/* A number that is a thread of somebody else by now. */
