@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <rte_pause.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 /* Packets of a port that wait for their answer; above that it is not read from. */
@@ -20,6 +22,12 @@
 /* Packets of a port that are read before it is another's turn. */
 #define MAX_AT_ONCE	8u
 #define MAX_READ	(MAX_AT_ONCE * sizeof(struct frq_serial_packet))
+/* How long this thread looks for what it posted to be applied, before it sleeps:
+ * that takes a few microseconds as a rule, to be woken from another CPU some
+ * tens (80 between two CPUs of a VM). Once in vain, it is not done for a while.
+ */
+#define LOOK_NS		UINT64_C(20000)
+#define SKIP_LOOKS	64u
 /* Answers that a guest did not read. */
 #define MAX_UNREAD	(64u * 1024)
 /* How long a vCPU keeps its wish when the socket was closed; then the fail-safe. */
@@ -46,6 +54,7 @@ struct port {
 	int said;			/* errno of the failure that was logged */
 	bool closed;			/* while it had a wish: a lease runs */
 	struct frq_producer tx;
+	unsigned int skip_looks;	/* how often yet not to look for what is applied */
 	unsigned int first, nb_waiting;
 	struct answer waiting[MAX_WAITING];
 };
@@ -69,14 +78,23 @@ struct serial {
 
 /* ---- answers --------------------------------------------------------------- */
 
+/* At once if it can be; the event loop has the rest, and what is wrong with the socket. */
 static void
 send_answer(struct port *p, const void *data, size_t len)
 {
-	if (evbuffer_get_length(bufferevent_get_output(p->bev)) > MAX_UNREAD) {
+	size_t unread = evbuffer_get_length(bufferevent_get_output(p->bev));
+	ssize_t sent = 0;
+
+	if (unread > MAX_UNREAD) {
 		p->sv->dropped++;
 		return;
 	}
-	bufferevent_write(p->bev, data, len);
+	if (unread == 0)
+		sent = send(bufferevent_getfd(p->bev), data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0)
+		sent = 0;
+	if ((size_t)sent < len)
+		bufferevent_write(p->bev, (const char *)data + sent, len - (size_t)sent);
 }
 
 /* Whether what was asked is in force: another vote, a rule or an operator may still be above it. */
@@ -96,6 +114,30 @@ is_applied(const struct port *p, uint16_t next, enum frq_reason *reason)
 
 	*reason = (enum frq_reason)a.reason;
 	return a.epoch == p->sv->vm->life.epoch && (int16_t)(a.next - next) >= 0;
+}
+
+/* The last that waits for it has been applied, or it takes longer than to be woken. */
+static void
+look_for_applied(struct port *p)
+{
+	const struct answer *last = &p->waiting[(p->first + p->nb_waiting - 1) % MAX_WAITING];
+	enum frq_reason reason;
+	uint64_t end;
+
+	if (p->nb_waiting == 0 || !last->waits)
+		return;
+	if (p->skip_looks > 0) {
+		p->skip_looks--;
+		return;
+	}
+	end = monotonic_ns() + LOOK_NS;
+	while (!is_applied(p, last->next, &reason)) {
+		if (monotonic_ns() >= end) {
+			p->skip_looks = SKIP_LOOKS;
+			return;
+		}
+		rte_pause();
+	}
 }
 
 /* Those whose turn has come. */
@@ -267,6 +309,7 @@ on_read(struct bufferevent *bev, void *arg)
 		(void)evbuffer_remove(in, &packet, sizeof(packet));
 		handle_packet(p, &packet);
 	}
+	look_for_applied(p);
 	answer_waiting(p);
 	if (p->nb_waiting == MAX_WAITING)
 		bufferevent_disable(bev, EV_READ);
