@@ -34,30 +34,43 @@ count()	# NAME STATUS SECONDS LOG
 {
 	case $2 in
 	0) passed=$((passed + 1)); printf 'ok      %-44s %4d s\n' "$1" "$3" ;;
-	77) skipped=$((skipped + 1)); printf 'skip    %-44s %s\n' "$1" "$(grep -a . "$4" | tail -n 1)" ;;
+	77) skipped=$((skipped + 1)); printf 'skip    %-44s %s\n' "$1" "$(grep -as . "$4" | tail -n 1)" ;;
 	*)
 		failed=$((failed + 1))
 		failures="$failures $1"
 		printf 'FAILED  %-44s %4d s, its last lines (all in %s):\n' "$1" "$3" "$4"
-		tail -n 40 "$4" | sed 's/^/        | /'
+		[ ! -f "$4" ] || tail -n 40 "$4" | sed 's/^/        | /'
 		;;
 	esac
 }
 
-# Each unit test of a build folder, by meson's own list and time limits.
+# The unit tests of a build folder, by meson's own list and time limits, two at a
+# time: they mostly wait. Lines of meson's that are no result belong to the failure before.
 unit()	# LABEL BUILDDIR
 {
-	local name dir=$2 status log start
+	local name names=() line status failing="" summary="" nb=0 dir=$2
+	local log=meson-logs/testlog.txt
+	local result='^ *[0-9]+/[0-9]+ (.* )?([^ ]+) +(OK|SKIP|FAIL|ERROR|TIMEOUT) +([0-9]+)'
 
 	while read -r name; do
-		wanted "$1:$name" "${@:3}" || continue
-		log=$dir/test-$name.log
-		start=$SECONDS
-		meson test -C "$dir" --no-rebuild --print-errorlogs "$name" >"$log" 2>&1
-		status=$?
-		grep -qE '^Skipped: *[1-9]' "$log" && status=77
-		count "$1:$name" "$status" $((SECONDS - start)) "$log"
+		! wanted "$1:$name" "${@:3}" || names+=("$name")
 	done < <(meson test -C "$dir" --no-rebuild --list 2>/dev/null | sed 's/.* \/ //; s/.*:unit - //')
+	[ ${#names[@]} -gt 0 ] || return 0
+	while IFS= read -r line; do
+		if [[ $line == "Summary of Failures:"* ]]; then
+			summary=1
+		elif [ -n "$summary" ]; then
+			continue
+		elif [[ $line =~ $result ]]; then
+			case ${BASH_REMATCH[3]} in OK) status=0 ;; SKIP) status=77 ;; *) status=1 ;; esac
+			failing=$status
+			nb=$((nb + 1))
+			count "$1:${BASH_REMATCH[2]}" "$status" "${BASH_REMATCH[4]}" "$log in $dir"
+		elif [ "$failing" = 1 ]; then
+			printf '        | %s\n' "$line"
+		fi
+	done < <(meson test -C "$dir" --no-rebuild --num-processes 2 --print-errorlogs "${names[@]}" 2>&1)
+	[ "$nb" -eq ${#names[@]} ] || count "$1: $nb of ${#names[@]} tests were run" 1 0 "$log in $dir"
 }
 
 build_in()	# DIR MESON-ARGS...
