@@ -5,7 +5,7 @@
 # outside, commands in it, and libvirt, a domain and freqringd in there. Prints
 # how long each step took.
 #
-#	tests/host/test_selftest.sh BUILDDIR
+#	tests/long/test_host_selftest.sh BUILDDIR
 #
 # 0 all is well, 1 something is not, 77 a tool is missing.
 set -u
