@@ -27,8 +27,11 @@ enum cli_opt {
 	OPT_OUTPUT,
 	OPT_HELP,
 	OPT_VERSION,
+	OPT_BATCH,
 	OPT_CONFIG,
 	OPT_CURRENT,
+	OPT_DELAY,
+	OPT_ITERATIONS,
 	OPT_KIND,
 	OPT_LIVE,
 	OPT_LOOP,
@@ -168,6 +171,7 @@ enum cli_status cmd_show_cpu_freq_mask(const struct cli *cli);
 enum cli_status cmd_show_vm(const struct cli *cli);
 enum cli_status cmd_stats(const struct cli *cli);
 enum cli_status cmd_status(const struct cli *cli);
+enum cli_status cmd_top(const struct cli *cli);
 enum cli_status cmd_vcpupin(const struct cli *cli);
 enum cli_status cmd_verify(const struct cli *cli);
 enum cli_status cmd_version(const struct cli *cli);

@@ -39,7 +39,7 @@ columns_add(struct columns *c, const char *fmt, ...)
 }
 
 void
-columns_finish(struct columns *c, int indent)
+columns_finish_to(struct columns *c, FILE *f, int indent)
 {
 	int width[MAX_COLUMNS] = { 0 };
 
@@ -54,11 +54,17 @@ columns_finish(struct columns *c, int indent)
 		const char *text = c->cell[i][0] != '\0' ? c->cell[i] : "-";
 
 		if (column + 1 == c->nb_columns)
-			printf("%s\n", text);
+			(void)fprintf(f, "%s\n", text);
 		else
-			printf("%*s%-*s  ", column == 0 ? indent : 0, "", width[column], text);
+			(void)fprintf(f, "%*s%-*s  ", column == 0 ? indent : 0, "", width[column], text);
 		free(c->cell[i]);
 	}
 	free(c->cell);
 	memset(c, 0, sizeof(*c));
+}
+
+void
+columns_finish(struct columns *c, int indent)
+{
+	columns_finish_to(c, stdout, indent);
 }

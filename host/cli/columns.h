@@ -8,6 +8,7 @@
 #define FRQ_COLUMNS_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 struct columns {
 	unsigned int nb_columns;
@@ -23,6 +24,9 @@ void columns_add(struct columns *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /** Print all rows and free them. */
+void columns_finish_to(struct columns *c, FILE *f, int indent);
+
+/** Likewise, to stdout. */
 void columns_finish(struct columns *c, int indent);
 
 #endif /* FRQ_COLUMNS_H */

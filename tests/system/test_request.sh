@@ -109,6 +109,20 @@ guest a 'freqring-guest -d /dev/null info'
 same "not a region, exit status" 1 "$status"
 same "none of it got to the host" 1400000 "$(st "cpu($here_cpu)['decided_khz']")"
 
+# --- as an operator watches it ---
+guest a 'while freqring-guest ping -n 1000000; do :; done >/dev/null 2>&1 & echo $! >/tmp/pings'
+asked()
+{
+	run fr top --batch --delay 1 --iterations 1 -o json
+	[ "$status" -eq 0 ] && "$sys_python" -c 'import json, sys
+page = json.loads(sys.argv[1])
+sys.exit(not page["channels"][0]["requests_per_second"] > 1000)' "$out"
+}
+soon "top sees who asks" asked
+guest a 'kill $(cat /tmp/pings); killall freqring-guest'
+run fr top --delay 1 --iterations 1
+like "... and what was decided for whom" "^$here_cpu +1400 +1400 +a/0 " "$out"
+
 # --- DPDK's own words ---
 guest a 'freqring-guest set_cpu_freq 0 max && freqring-guest query_cpu_freq 0'
 like "set_cpu_freq: ACK" '^ACK received for message sent to host\.' "$out"

@@ -85,6 +85,21 @@ def check(what, ok):
         sys.exit(f"FAIL: freqring shell on a terminal: {what}")
 
 
+def check_top(freqring, sock, env):
+    """A screen that keys rule; a terminal that curses does not know has pages."""
+    t = Terminal([freqring, "-s", sock, "top", "--delay", "1"], env)
+    t.expect("poller on CPU")
+    t.expect("q: quit")
+    t.send("s ")
+    check("top: exit status", t.wait("q") == 0)
+    t = Terminal([freqring, "-s", sock, "top", "--delay", "1"], env)
+    t.expect("q: quit")
+    check("top: exit status at Ctrl-C", t.wait("\x03") == 0)
+    t = Terminal([freqring, "-s", sock, "top", "--iterations", "1"], dict(env, TERM="no-such"))
+    t.expect("poller on CPU")
+    check("top without curses: exit status", t.wait("") == 0)
+
+
 def main():
     freqring, sock, state = sys.argv[1:]
     env = dict(os.environ, TERM="xterm", XDG_STATE_HOME=state, HOME=state, LC_ALL="C.UTF-8")
@@ -140,6 +155,7 @@ def main():
     path = os.path.join(state, "freqring", "history")
     with open(path, encoding="utf-8") as f:
         check("history", "frob" in f.read())
+    check_top(freqring, sock, env)
     check("mode of the history", os.stat(path).st_mode & 0o77 == 0)
 
 

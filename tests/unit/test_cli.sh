@@ -343,6 +343,19 @@ run 0 -s "$sock" verify
 line out "1 CPU managed, 1 free, 0 wrong: all is as promised"
 hasnt out "CPU 0"
 
+# ---- top, where there is no terminal
+start_server "$dir/status.json"
+run 0 -s "$sock" top --delay 1 --iterations 1
+line out "poller on CPU 1 spinning, 0 requests/s, 0 writes/s"
+line out "nf1 0 1 ring 1800 1801 0 0 ok"
+hasnt out "$(printf '\033')"
+run 0 -s "$sock" top --batch --delay 1 --iterations 2 -o json
+if [ "$(wc -l <"$dir/out")" -ne 2 ] || [ "$(grep -c '"vm":"nf1"' "$dir/out")" -ne 2 ]; then
+	echo "FAIL: $what: not two objects"
+	failed=1
+fi
+run 2 -s "$sock" top --delay 0
+
 # ---- a daemon in trouble
 start_server --fail
 run 1 -s "$sock" status
@@ -359,6 +372,8 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 		>"$dir/out" 2>"$dir/err"
 	has err "Permission denied: be root, or in the group of the socket (usually freqring:"
 fi
+run 1 -s "$sock" top --iterations 1
+has err "freqring: the status is not to be had?[2J"
 start_server --stuck
 run 1 -s "$sock" status
 has err "no answer in 5 s; is freqringd stuck?"
