@@ -284,7 +284,7 @@ measure(const struct bench *b, struct stage *s, unsigned int n)
 	/* The CPU is taken with the first write; and this warms up. */
 	if (!measure_ring(b, s, &ring, 20))
 		goto end;
-	ring.n = 0;
+	samples_clear(&ring);
 	for (unsigned int r = 0; r < ROUNDS; r++)
 		if (!measure_ring(b, s, &ring, each) ||
 		    (!s->simulated && (!measure_bare(b, s, &bare, each, true) ||
