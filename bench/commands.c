@@ -49,5 +49,13 @@ const struct bench_command bench_commands[] = {
 	{ "cpu-share", "[-r ROUNDS] [-t MS] PID",
 	  "what share of a CPU a process takes",
 	  cmd_cpu_share },
+	{ "merge", "[-d DIR] FILE",
+	  "put together what these printed with -o json: results.json; -d: DIR/ID.hgrm, too",
+	  cmd_merge },
+	{ "show", "RESULTS.json", "a screenful of it", cmd_show },
+	{ "report", "RESULTS.json", "a page of HTML with tables and plots", cmd_report },
+	{ "compare", "[-t PERCENT] OLD.json NEW.json",
+	  "ratios; fails where something is worse by more than PERCENT (20)",
+	  cmd_compare },
 	{ .name = NULL }
 };

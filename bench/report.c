@@ -51,6 +51,32 @@ read_hypervisor(char *name, size_t size)
 #endif
 }
 
+/* Whether the TSC goes on at the same rate whatever the CPU does. */
+static bool
+is_tsc_invariant(void)
+{
+#if defined(__x86_64__)
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d >> 8 & 1) != 0;
+#else
+	return true;
+#endif
+}
+
+static void
+read_governor(char *name, size_t size)
+{
+	FILE *f = fopen("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "r");
+
+	(void)snprintf(name, size, "none: no cpufreq");
+	if (f == NULL)
+		return;
+	if (fgets(name, (int)size, f) != NULL)
+		name[strcspn(name, "\n")] = '\0';
+	(void)fclose(f);
+}
+
 /* Names of processors and kernels hold no control characters. */
 static void
 print_json_string(const char *s)
@@ -68,11 +94,12 @@ void
 report_environment(const struct bench *b)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	char model[128], hypervisor[16];
+	char model[128], hypervisor[16], governor[32];
 	struct utsname u;
 
 	read_cpuinfo("model name", model, sizeof(model));
 	read_hypervisor(hypervisor, sizeof(hypervisor));
+	read_governor(governor, sizeof(governor));
 	if (uname(&u) != 0)
 		(void)snprintf(u.release, sizeof(u.release), "unknown");
 	if (!b->json) {
@@ -86,7 +113,11 @@ report_environment(const struct bench *b)
 	print_json_string(hypervisor);
 	printf(",\"kernel\":");
 	print_json_string(u.release);
-	printf(",\"timer_ns\":%.1f}\n", tsc_ns(&b->tsc, b->tsc.cost));
+	printf(",\"governor\":");
+	print_json_string(governor);
+	printf(",\"tsc_mhz\":%.3f,\"tsc_invariant\":%s,\"timer_ns\":%.1f,\"freqring\":\"%s\"}\n",
+		1e3 / b->tsc.ns_per_tick, is_tsc_invariant() ? "true" : "false",
+		tsc_ns(&b->tsc, b->tsc.cost), FREQRING_VERSION);
 }
 
 /* What the machine could not keep apart, so that runs can be put together. */
