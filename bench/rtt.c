@@ -4,7 +4,8 @@
  *
  * A ping is consumed and changes nothing; a wish (the lowest and the highest
  * frequency in turn) wakes the applier, too; "applied" waits until the host has
- * set what was asked. The last wish is given up in the end.
+ * set what was asked, and asks again a little later, for otherwise the daemon's
+ * write_limit would be what is measured. The last wish is given up in the end.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define SAMPLES_MAX	10000000u
 #define WARM_UP		1000u
 #define WAIT_US		1000000u
+#define APPLIED_GAP_NS	20000.0	/* more than the highest write_limit asks for */
 
 enum what { PINGS, WISHES, APPLIED, NB_WHAT };
 
@@ -30,6 +32,15 @@ static const struct {
 	[WISHES] = { "wish", "ring_wish_rtt" },
 	[APPLIED] = { "applied", "ring_applied_rtt" },
 };
+
+static void
+spin_ns(const struct tsc *tsc, double ns)
+{
+	uint64_t start = tsc_read();
+
+	while (tsc_ns(tsc, tsc_read() - start) < ns)
+		spin_pause();
+}
 
 /* Its kind is constant where this is inlined, so each is a loop of its own. */
 static inline __attribute__((always_inline)) int
@@ -59,6 +70,8 @@ measure(struct freqring_channel *ch, enum what what, const struct tsc *tsc, unsi
 
 		if (i == WARM_UP)
 			pace = pace_begin(tsc, rate);
+		if (what == APPLIED && rate == 0)
+			spin_ns(tsc, APPLIED_GAP_NS);
 		start = pace_next(&pace);
 		ret = once(ch, what, i);
 		if (ret < 0)
