@@ -13,16 +13,17 @@
 #include "targets.h"
 
 static const char style[] =
-	"body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:62rem;margin:2rem auto;"
+	"body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:70rem;margin:2rem auto;"
 	"padding:0 1rem}"
 	"h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.25rem;margin-top:2.2rem;"
 	"border-bottom:1px solid #ccc}h3{font-size:1rem;margin:1.2rem 0 .3rem}"
 	"table{border-collapse:collapse;width:100%;margin:.6rem 0}"
 	"th,td{padding:.25rem .5rem;border-bottom:1px solid #e4e4e4;text-align:right;"
-	"vertical-align:top}"
+	"vertical-align:top;white-space:nowrap}"
 	"th{font-weight:600;border-bottom:2px solid #999}"
-	"th:first-child,td:first-child,td.text{text-align:left}"
-	"td.why{text-align:left;color:#666}td.wide{color:#8a5a00;font-size:.85em}"
+	"th:first-child,td:first-child,td.text{text-align:left;white-space:normal}"
+	"td.why{text-align:left;color:#555;white-space:normal}"
+	"td.wide{color:#8a5a00;font-size:.85em;white-space:normal}"
 	"code{font-size:.85em;color:#666}"
 	".banner{background:#fff3cd;border:1px solid #e0a100;padding:.5rem .8rem;margin:.5rem 0}"
 	".met{color:#1b6e3c;font-weight:600}.missed{color:#b3261e;font-weight:600}"
@@ -247,7 +248,7 @@ put_others(FILE *f, const json_t *results, const char *section)
 		if (!is_in(m, measure, section) || is_latency(measure))
 			continue;
 		if (!any)
-			(void)fputs("<table><tr><th></th><th></th><th>spread</th><th>runs</th></tr>\n", f);
+			(void)fputs("<table><tr><th></th><th>median</th><th>spread</th><th>runs</th></tr>\n", f);
 		any = true;
 		if (results_first_figure(measure) == NULL) {
 			put_skipped(f, m, measure, 3);

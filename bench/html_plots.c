@@ -132,12 +132,12 @@ html_latency_plots(FILE *f, const json_t *results)
 		"vm_power_mgr without its delay", "vm_power_mgr", "vhost-user" };
 	static const char *const open[] = { "bare_word_guest_rtt_open_10000",
 		"ring_rtt_open_10000", "ring_rtt_open_1000", "ring_applied_rtt_open_1000",
-		"storm_neighbour_rtt", "calm_neighbour_rtt", "scale_4096_rtt_open_200",
+		"storm_neighbour_rtt", "storm_64_neighbour_rtt", "scale_4096_rtt_open_200",
 		"serial_rtt_open_1000", "peer_rtt_open_100", NULL };
 	static const char *const open_names[] = { "bare word, 10000 a second",
 		"freqring: consumed, 10000 a second", "freqring: consumed, 1000 a second",
-		"freqring: applied, 1000 a second", "neighbour of a flood, 1000 a second",
-		"the same without the flood", "one of 4096, 200 a second",
+		"freqring: applied, 1000 a second", "neighbour of one that floods",
+		"neighbour of 64 that flood", "one of 4096, 200 a second",
 		"virtio-serial: freqringd, 1000 a s", "vm_power_mgr, 100 a second" };
 
 	(void)fprintf(f, "<h3>One after another</h3>\n");

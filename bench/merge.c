@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "banner.h"
 #include "bench.h"
 #include "histogram.h"
 #include "percentiles.h"
@@ -252,6 +253,7 @@ finish(json_t *results, const char *dir)
 				json_pack("{s:s}", "skipped", "not measured in this run"));
 	json_object_foreach(all, id, measure)
 		ok &= finish_measure(id, measure, dir);
+	banner_set(results);
 	return ok;
 }
 

@@ -58,7 +58,7 @@ static void
 draw_ticks(const struct plot *p, const struct plot_axis *a, bool is_x)
 {
 	double end = a->base != 0 ? a->to * 1.001 : a->to + step_of(a) / 100;
-	char text[32];
+	char text[64];
 
 	for (double v = a->from; v <= end; v = next_tick(a, v)) {
 		a->label(text, sizeof(text), v);

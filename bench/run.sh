@@ -209,6 +209,15 @@ host_calls()
 		post-cost -c "$guest_cpu" -s "$poller_cpu"
 }
 
+host_instructions()
+{
+	local name seen
+
+	"$here/instructions.sh" "$FR_BUILD" | while read -r name seen; do
+		printf '{"id":"%s_instructions","unit":"instructions","values":[%s]}\n' "$name" "$seen" >>"$raw"
+	done
+}
+
 host_throughput()
 {
 	host freqring=ring_bare_throughput freqring_poller=ring_throughput rte_ring=rte_ring_throughput_1 \
@@ -247,10 +256,17 @@ host_scale_open()
 
 host_storm()
 {
-	times "$runs" host storm_neighbour_rtt storm_flood -- \
-		storm -c "$guest_cpu" -C "$poller_cpu" -n "$(few 4000 1000)" || return
-	[ "$quick" = 1 ] || times "$runs" host calm_neighbour_rtt -- \
-		storm -q -c "$guest_cpu" -C "$poller_cpu" -n 2000
+	local i
+
+	for ((i = 0; i < runs; i++)); do
+		host storm_1_neighbour_rtt=storm_neighbour_rtt storm_1_flood=storm_flood -- \
+			storm -c "$guest_cpu" -C "$poller_cpu" -n "$(few 3000 1000)" || return
+		[ "$quick" = 1 ] && continue
+		host storm_64_neighbour_rtt storm_64_flood -- \
+			storm -f 64 -c "$guest_cpu" -C "$poller_cpu" -n 3000 || return
+		host storm_0_neighbour_rtt=calm_neighbour_rtt -- \
+			storm -f 0 -c "$guest_cpu" -C "$poller_cpu" -n 1500 || return
+	done
 }
 
 # The daemon's own librte_power, in a mount namespace with a sysfs of plain files.
@@ -458,10 +474,11 @@ step 2 2 'host_environment|The machine, its timer'
 step 10 3 'host_stalls|What the machine takes away from a thread that does nothing'
 step 12 5 'host_limits|Cache line between two CPUs, eventfd|pingpong_rtt eventfd_wake'
 step 3 3 'host_calls|A post, a repeat, a query, on the host|post_cost post_stream_cost repeat_cost query_cost'
+step 3 3 'host_instructions|The same in instructions, as valgrind counts them|post_instructions repeat_instructions query_instructions poll_empty_instructions poll_full_instructions arbitrate_instructions'
 step 12 6 'host_throughput|Throughput, beside rte_ring|ring_throughput ring_throughput_4096 rte_ring_throughput_1 rte_ring_throughput_32 ring_throughput_64 ring_bare_throughput'
 step 25 10 'host_scale|One active channel among idle ones|scale_1_rtt scale_64_rtt scale_1024_rtt scale_4096_rtt'
 step 22 0 'host_scale_open|... that asks now and then|scale_1_rtt_open_200 scale_4096_rtt_open_200'
-step 35 6 'host_storm|One floods, another asks|storm_neighbour_rtt calm_neighbour_rtt'
+step 42 6 'host_storm|One floods, another asks|storm_neighbour_rtt storm_64_neighbour_rtt calm_neighbour_rtt'
 step 20 7 'host_applied|From a request to sysfs written, beside librte_power|ring_applied bare_power_call freq_max_native ring_applied_simulated'
 step 5 5 'host_power_cost|rte_power_freq_max through freqring|freq_max_freqring'
 step 12 12 'boot|A guest boots'

@@ -13,7 +13,8 @@
 /* What a screen has room for; the report has all. */
 static const char *const latencies[] = { "pingpong_rtt", "bare_word_guest_rtt", "ring_rtt",
 	"ring_applied_rtt", "eventfd_wake", "serial_rtt", "peer_rtt", "peer_rtt_no_delay",
-	"scale_1_rtt", "scale_4096_rtt", "storm_neighbour_rtt", "ring_applied", "bare_power_call" };
+	"scale_1_rtt", "scale_4096_rtt", "storm_neighbour_rtt", "storm_64_neighbour_rtt",
+	"ring_applied", "bare_power_call" };
 
 static const char *const others[] = { "post_cost", "repeat_cost", "query_cost", "post_cost_tcg",
 	"repeat_cost_tcg", "serial_write_cost", "ring_throughput", "ring_throughput_4096",

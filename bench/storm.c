@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * storm.c - one VM floods with all of its channels, another asks for something
+ * storm.c - one VM floods from some of its channels, another asks for something
  * once a millisecond: how long that takes to be consumed
  *
  * One thread plays both, so that no scheduler stands between them: it fills the
@@ -19,11 +19,11 @@
 #define SAMPLES_MAX	1000000u
 #define WARM_UP		50u
 #define RATE		1000u	/* of the neighbour, a second */
-#define FLOODERS	FLEET_VM_CHANNELS
+#define FLOODERS_MAX	FLEET_VM_CHANNELS
 
 struct guests {
-	bool calm;		/* nobody floods */
-	struct frq_producer flood[FLOODERS];
+	unsigned int nb_flood;	/* 0: nobody floods */
+	struct frq_producer flood[FLOODERS_MAX];
 	struct frq_producer neighbour;
 	uint64_t flooded;	/* requests */
 };
@@ -32,7 +32,7 @@ struct guests {
 static inline void
 flood(struct guests *g, unsigned int i)
 {
-	struct frq_producer *tx = &g->flood[i % FLOODERS];
+	struct frq_producer *tx = &g->flood[i];
 
 	g->flooded += frq_producer_post(tx, tx->next % 2 != 0 ? FRQ_OP_MAX : FRQ_OP_MIN, 0, 0) == 0;
 }
@@ -46,8 +46,10 @@ measure(struct guests *g, const struct tsc *tsc, struct samples *s)
 	uint64_t now;
 
 	while (asked < WARM_UP + s->max) {
-		if (!g->calm)
-			flood(g, turn++);
+		if (g->nb_flood != 0) {
+			flood(g, turn);
+			turn = turn + 1 < g->nb_flood ? turn + 1 : 0;
+		}
 		now = tsc_read();
 		if (waits && fleet_consumed(&g->neighbour)) {
 			if (asked >= WARM_UP)
@@ -65,31 +67,41 @@ measure(struct guests *g, const struct tsc *tsc, struct samples *s)
 	return true;
 }
 
+static void
+report(const struct bench *b, const struct guests *g, double ns, struct samples *s)
+{
+	double rate = (double)g->flooded / ns * 1e3;
+	char id[64];
+
+	report_environment(b);
+	(void)snprintf(id, sizeof(id), "storm_%u_neighbour_rtt", g->nb_flood);
+	(void)report_latency(b, id, s);
+	if (g->nb_flood == 0)
+		return;
+	(void)snprintf(id, sizeof(id), "storm_%u_flood", g->nb_flood);
+	(void)report_rounds(b, id, "Mreq/s", &rate, 1);
+}
+
 static enum bench_status
 open_and_measure(const struct bench *b, const struct fleet_config *c, struct guests *g,
 	struct samples *s)
 {
 	enum bench_status status = BENCH_FAILED;
 	uint64_t start;
-	double rate;
 	struct fleet f;
 
-	if (!fleet_open(&f, c, &b->tsc) || !fleet_attach(&f, FLOODERS, &g->neighbour))
+	if (!fleet_open(&f, c, &b->tsc) || !fleet_attach(&f, FLOODERS_MAX, &g->neighbour))
 		goto end;
-	for (unsigned int i = 0; i < FLOODERS; i++)
+	for (unsigned int i = 0; i < g->nb_flood; i++)
 		if (!fleet_attach(&f, i, &g->flood[i]))
 			goto end;
 	start = tsc_read();
-	if (!measure(g, &b->tsc, s)) {
+	if (measure(g, &b->tsc, s)) {
+		report(b, g, tsc_ns(&b->tsc, tsc_read() - start), s);
+		status = BENCH_OK;
+	} else {
 		bench_error("the neighbour's ring is full");
-		goto end;
 	}
-	rate = (double)g->flooded / tsc_ns(&b->tsc, tsc_read() - start) * 1e3;
-	report_environment(b);
-	(void)report_latency(b, g->calm ? "calm_neighbour_rtt" : "storm_neighbour_rtt", s);
-	if (!g->calm)
-		(void)report_rounds(b, "storm_flood", "Mreq/s", &rate, 1);
-	status = BENCH_OK;
 end:
 	fleet_close(&f);
 	return status;
@@ -98,22 +110,22 @@ end:
 enum bench_status
 cmd_storm(struct bench *b, int argc, char **argv)
 {
-	struct fleet_config c = { .nb_channels = FLOODERS + 1, .cpu = 1, .applier = true };
-	struct guests g = { .calm = false };
+	struct fleet_config c = { .nb_channels = FLOODERS_MAX + 1, .cpu = 1, .applier = true };
 	unsigned int cpu = 0, n = SAMPLES;
+	struct guests g = { .nb_flood = 1 };
 	enum bench_status status;
 	struct samples s;
 	int opt;
 
-	while ((opt = bench_getopt(b, argc, argv, "c:C:n:q")) != -1) {
-		bool ok = opt == 'q';
+	while ((opt = bench_getopt(b, argc, argv, "c:C:f:n:")) != -1) {
+		bool ok = false;
 
-		if (opt == 'q')
-			g.calm = true;
-		else if (opt == 'c')
+		if (opt == 'c')
 			ok = bench_number("-c", optarg, 0, 1023, &cpu);
 		else if (opt == 'C')
 			ok = bench_number("-C", optarg, 0, 1023, &c.cpu);
+		else if (opt == 'f')
+			ok = bench_number("-f", optarg, 0, FLOODERS_MAX, &g.nb_flood);
 		else if (opt == 'n')
 			ok = bench_number("-n", optarg, 1, SAMPLES_MAX, &n);
 		if (!ok)

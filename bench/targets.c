@@ -38,8 +38,10 @@ static const struct target targets[] = {
 	  "per_second", "ring_throughput", "rte_ring_throughput_1", AT_LEAST, 1, NULL },
 	{ "... the bare ring 1.3 times rte_ring one at a time",
 	  "per_second", "ring_bare_throughput", "rte_ring_throughput_1", AT_LEAST, 1.3, NULL },
-	{ "the flooded neighbour's p99 under 5 µs",
+	{ "the flooded neighbour's p99 under 5 µs, one vCPU floods",
 	  "p99_ns", "storm_neighbour_rtt", NULL, AT_MOST, 5000, NULL },
+	{ "... 64 vCPUs flood",
+	  "p99_ns", "storm_64_neighbour_rtt", NULL, AT_MOST, 5000, NULL },
 };
 
 size_t
@@ -116,7 +118,7 @@ add_stalls(const struct target *t, const json_t *results, struct target_state *s
 	if (t->to == NULL && results_figure(results_measure(results, t->id), "p50_ns", &p50) &&
 	    stalls_per_second(results, t->limit, &rate))
 		(void)snprintf(st->measured + n, sizeof(st->measured) - n,
-			"; the machine's stalls as long touch %.3f %%", rate * p50 / 1e7);
+			" (machine stalls of that length: %.3f %%)", rate * p50 / 1e7);
 }
 
 static bool
