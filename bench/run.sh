@@ -141,14 +141,21 @@ host()
 # guest KEEP... -- ARGUMENT...: a subcommand in the guest
 guest()
 {
-	local -a maps=()
+	guest_program freqring-bench-guest "$@"
+}
 
+guest_program()
+{
+	local -a maps=()
+	local program=$1
+
+	shift
 	while [ "$1" != -- ]; do
 		maps+=("$1")
 		shift
 	done
 	shift
-	vm_exec "$vm" --timeout 120 "freqring-bench-guest -o json $* 2>/tmp/err || { cat /tmp/err; exit 1; }" \
+	vm_exec "$vm" --timeout 120 "$program -o json $* 2>/tmp/err || { cat /tmp/err; exit 1; }" \
 		>"$VM_WORKDIR/said" || { grep -v '^{' "$VM_WORKDIR/said" >&2; return 1; }
 	keep "${maps[@]}" <"$VM_WORKDIR/said"
 }
@@ -388,6 +395,15 @@ guest_serial_open()
 	times "$runs" guest serial_rtt_open_1000 -- serial -r 1000 -n 1000
 }
 
+# DPDK's own librte_power in the guest. udev would have made the link.
+guest_vm_channel()
+{
+	vm_exec "$vm" 'mkdir -p /dev/virtio-ports && for p in /sys/class/virtio-ports/*; do
+		ln -sf "/dev/${p##*/}" "/dev/virtio-ports/$(cat "$p/name")"; done' &&
+		times "$runs" guest_program freqring-bench-vm-channel vm_channel=freq_max_kvm_vm -- \
+			vm-channel -n "$(few 2000 500)"
+}
+
 daemon_idle()
 {
 	host idle_cpu -- cpu-share -r "$runs" -t "$(few 2000 500)" "$FR_PID"
@@ -488,11 +504,14 @@ step 10 5 'guest_calls|Guest: a post, a repeat, a query|post_cost_tcg repeat_cos
 step 8 3 'guest_serial|Guest: virtio-serial to freqringd|serial_rtt serial_write_cost'
 step 10 0 'guest_serial_open|... at a fixed rate|serial_rtt_open_1000'
 step 11 4 'daemon_idle|CPU time of freqringd with nobody asking|idle_cpu'
+step 8 5 'guest_vm_channel|Guest: rte_power_freq_max through the VM channel|freq_max_kvm_vm'
 step 60 15 'peer_unmodified|vm_power_mgr, unmodified|peer_rtt peer_idle_cpu'
 step 11 0 'peer_open|... at a fixed rate|peer_rtt_open_100'
 step 50 10 'peer_no_delay|vm_power_mgr without its delay|peer_rtt_no_delay peer_idle_cpu_no_delay'
 step 120 0 'real_cpufreq|The test host, with the acpi-cpufreq driver of a kernel|ring_applied_real bare_power_call_real'
 
+# Read as a whole before any of it runs, so that it can be edited meanwhile.
+{
 [ "$(nproc)" -ge 2 ] || { echo "make bench needs two CPUs: one for the poller, one for the guest" >&2; exit 1; }
 vm_require_tools || exit 1
 vm_workdir_make || exit 1
@@ -500,12 +519,13 @@ vm_workdir_make || exit 1
 : >"$log"
 printf '%s; results in %s\n' \
 	"$([ "$quick" = 1 ] && echo 'A quick look, under 2 minutes' || echo 'Everything, under 15 minutes')" "$out"
-vm_image "$FR_BUILD" "$FR_BUILD/vm" "$FR_BUILD/guest/freqring-guest" \
-	"$FR_BUILD/bench/freqring-bench-guest" 2>>"$log" || { tail -n 3 "$log" >&2; exit 1; }
+vm_image "$FR_BUILD" "$FR_BUILD/vm-bench" "$FR_BUILD/guest/freqring-guest" \
+	"$FR_BUILD/bench/freqring-bench-guest" "$FR_BUILD/bench/freqring-bench-vm-channel" 2>>"$log" || { tail -n 3 "$log" >&2; exit 1; }
 vm_accel_probe 2>>"$log"
 skipped "transport vhost-user is not in this version" vhost_rtt bare_vhost_rtt
-skipped "needs DPDK in the guest's image; a call is one write() to the port, see serial_write_cost" freq_max_kvm_vm
 run_steps
 "$bench" merge -d "$out" "$raw" >"$out/results.json" && "$bench" report "$out/results.json" >"$out/report.html" &&
 	printf '\n' && "$bench" show "$out/results.json" || exit 1
 printf '\n%s in all. All of it, with plots: %s\n' "$(time_text $((SECONDS - began)))" "$out/report.html"
+exit 0
+}

@@ -130,6 +130,16 @@ measure(const struct port *p, const struct tsc *tsc, unsigned int rate, struct s
 	return true;
 }
 
+/* What was meant for a program before this one. */
+static void
+forget_answers(const struct port *p)
+{
+	struct frq_serial_packet answer;
+
+	while (read(p->fd, &answer, sizeof(answer)) > 0)
+		;
+}
+
 static enum bench_status
 open_and_measure(const struct bench *b, struct port *p, unsigned int rate, struct samples *trips,
 	struct samples *writes)
@@ -139,6 +149,7 @@ open_and_measure(const struct bench *b, struct port *p, unsigned int rate, struc
 
 	if (!open_port(p))
 		return BENCH_FAILED;
+	forget_answers(p);
 	ok = measure(p, &b->tsc, rate, trips, writes);
 	(void)close(p->fd);
 	if (!ok)
