@@ -7,6 +7,7 @@
  * Only what is called from counted() is what instructions.sh has counted. Prints
  * how many calls, or requests, that were.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +39,13 @@ static unsigned long kept;	/* what came out, so that it is not left out */
 void
 bench_error(const char *fmt, ...)
 {
-	(void)fprintf(stderr, "freqring-instructions: %s\n", fmt);
+	va_list ap;
+
+	(void)fputs("freqring-instructions: ", stderr);
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
 }
 
 void counted(struct subject *s, enum op op);
@@ -89,7 +96,7 @@ count_calls(struct subject *s, enum op op, const char *path)
 		ret = freqring_wait_consumed(s->ch, WAIT_US);
 	}
 	if (ret < 0)
-		bench_error(freqring_error(fr));
+		bench_error("%s", freqring_error(fr));
 	else
 		printf("%u\n", op == POST ? BATCHES * FRQ_RING_SLOTS : CALLS);
 	freqring_close(fr);

@@ -49,18 +49,28 @@ step_of(const struct plot_axis *a)
 }
 
 static double
-next_tick(const struct plot_axis *a, double v)
+tick_of(const struct plot_axis *a, unsigned int i)
 {
-	return a->base != 0 ? v * a->base : v + step_of(a);
+	return a->base != 0 ? a->from * pow(a->base, i) : a->from + i * step_of(a);
+}
+
+static unsigned int
+count_ticks(const struct plot_axis *a)
+{
+	double steps = a->base != 0 ? log(a->to / a->from) / log(a->base) :
+		(a->to - a->from) / step_of(a);
+
+	return (unsigned int)floor(steps + 0.01) + 1;
 }
 
 static void
 draw_ticks(const struct plot *p, const struct plot_axis *a, bool is_x)
 {
-	double end = a->base != 0 ? a->to * 1.001 : a->to + step_of(a) / 100;
 	char text[64];
 
-	for (double v = a->from; v <= end; v = next_tick(a, v)) {
+	for (unsigned int i = 0; i < count_ticks(a); i++) {
+		double v = tick_of(a, i);
+
 		a->label(text, sizeof(text), v);
 		if (is_x)
 			(void)fprintf(p->out, "<line class='grid' x1='%.1f' x2='%.1f' y1='%d' y2='%d'/>"
