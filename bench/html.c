@@ -23,6 +23,7 @@ static const char style[] =
 	"th{font-weight:600;border-bottom:2px solid #999}"
 	"th:first-child,td:first-child,td.text{text-align:left;white-space:normal}"
 	"td.why{text-align:left;color:#555;white-space:normal}"
+	"td.measured{white-space:normal;max-width:26rem}"
 	"td.wide{color:#8a5a00;font-size:.85em;white-space:normal}"
 	"code{font-size:.85em;color:#666}"
 	".banner{background:#fff3cd;border:1px solid #e0a100;padding:.5rem .8rem;margin:.5rem 0}"
@@ -147,7 +148,7 @@ put_targets(FILE *f, const json_t *results)
 		verdict = target_verdict_text(st.verdict);
 		(void)fputs("<tr><td>", f);
 		html_text(f, st.text);
-		(void)fputs("</td><td>", f);
+		(void)fputs("</td><td class='measured'>", f);
 		html_text(f, st.measured);
 		(void)fprintf(f, "</td><td class='%s'>%s</td></tr>\n", verdict, verdict);
 		if (st.verdict == TARGET_MET || st.finding == NULL)
@@ -321,7 +322,8 @@ put_notes(FILE *f)
 		"between the quartiles of the runs' p50 (or of the figure) over their median; where it is "
 		"above 50 % (of p99 and beyond: 200 %) there is no number but the range. The peer answers "
 		"after its sysfs write, so it stands beside our round trip to applied; to consumed stands "
-		"beside the bare word. At a fixed rate a request counts from when it was due, so a stall "
+		"beside the bare word. vm_power_mgr spends its millisecond after each look: who asks right "
+		"after an answer waits for it, who asks now and then does not. At a fixed rate a request counts from when it was due, so a stall "
 		"counts for each that it delayed. freqringd's backend in the guest's measures is "
 		"<code>simulated</code> where the machine has no cpufreq; vm_power_mgr writes to a "
 		"simulated sysfs then.</p>\n", f);

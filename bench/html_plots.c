@@ -138,7 +138,7 @@ html_latency_plots(FILE *f, const json_t *results)
 		"freqring: consumed, 10000 a second", "freqring: consumed, 1000 a second",
 		"freqring: applied, 1000 a second", "neighbour of one that floods",
 		"neighbour of 64 that flood", "one of 4096, 200 a second",
-		"virtio-serial: freqringd, 1000 a s", "vm_power_mgr, 100 a second" };
+		"serial: freqringd, 1000 a second", "vm_power_mgr, 100 a second" };
 
 	(void)fprintf(f, "<h3>One after another</h3>\n");
 	plot_distributions(f, results, closed, closed_names, true);

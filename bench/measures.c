@@ -79,6 +79,8 @@ const struct measure measures[] = {
 	{ "calm_neighbour_rtt", "asks once a millisecond, to consumed, nobody floods", STORM, false },
 	{ "storm_neighbour_rtt", "... while a vCPU of another VM floods", STORM, true },
 	{ "storm_64_neighbour_rtt", "... while 64 vCPUs of another VM flood", STORM, false },
+	{ "storm_neighbour_rtt_no_applier", "one floods, and there is no applier", STORM, false },
+	{ "storm_64_neighbour_rtt_no_applier", "64 flood, and there is no applier", STORM, false },
 	{ "storm_flood", "requests of the one that floods", STORM, false },
 	{ "storm_64_flood", "requests of the 64 that flood", STORM, false },
 	{ "idle_cpu", "freqringd, polling", IDLE, true },

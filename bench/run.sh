@@ -273,6 +273,10 @@ host_storm()
 			storm -f 64 -c "$guest_cpu" -C "$poller_cpu" -n 3000 || return
 		host storm_0_neighbour_rtt=calm_neighbour_rtt -- \
 			storm -f 0 -c "$guest_cpu" -C "$poller_cpu" -n 1500 || return
+		host storm_1_neighbour_rtt_no_applier=storm_neighbour_rtt_no_applier -- \
+			storm -w -c "$guest_cpu" -C "$poller_cpu" -n 2000 || return
+		host storm_64_neighbour_rtt_no_applier -- \
+			storm -w -f 64 -c "$guest_cpu" -C "$poller_cpu" -n 2000 || return
 	done
 }
 
@@ -416,7 +420,7 @@ peer()
 {
 	[ "$(id -u)" -eq 0 ] || { echo "a mount namespace for vm_power_mgr is for root" >&2; return 1; }
 	fr_stop
-	peer_kill 2>/dev/null
+	peer_end
 	: >"$VM_WORKDIR/peer.log"
 	rm -rf "$VM_WORKDIR/tree"
 	peer_tree "$VM_WORKDIR/tree"
@@ -427,6 +431,12 @@ peer()
 }
 
 PEER_PID=
+
+peer_end()
+{
+	[ -z "$PEER_PID" ] || peer_kill
+	PEER_PID=
+}
 
 peer_unmodified()
 {
@@ -472,6 +482,7 @@ real_cpufreq()
 {
 	local i
 
+	peer_end
 	[ -z "$VM_STARTED" ] || vm_stop "$vm"
 	VM_STARTED=
 	host_require_tools && host_start "$FR_BUILD" && host_governor powersave || return
@@ -494,7 +505,7 @@ step 3 3 'host_instructions|The same in instructions, as valgrind counts them|po
 step 12 6 'host_throughput|Throughput, beside rte_ring|ring_throughput ring_throughput_4096 rte_ring_throughput_1 rte_ring_throughput_32 ring_throughput_64 ring_bare_throughput'
 step 25 10 'host_scale|One active channel among idle ones|scale_1_rtt scale_64_rtt scale_1024_rtt scale_4096_rtt'
 step 22 0 'host_scale_open|... that asks now and then|scale_1_rtt_open_200 scale_4096_rtt_open_200'
-step 42 6 'host_storm|One floods, another asks|storm_neighbour_rtt storm_64_neighbour_rtt calm_neighbour_rtt'
+step 62 6 'host_storm|One floods, another asks|storm_neighbour_rtt storm_64_neighbour_rtt calm_neighbour_rtt storm_neighbour_rtt_no_applier storm_64_neighbour_rtt_no_applier'
 step 20 7 'host_applied|From a request to sysfs written, beside librte_power|ring_applied bare_power_call freq_max_native ring_applied_simulated'
 step 5 5 'host_power_cost|rte_power_freq_max through freqring|freq_max_freqring'
 step 12 12 'boot|A guest boots'
@@ -515,15 +526,17 @@ step 120 0 'real_cpufreq|The test host, with the acpi-cpufreq driver of a kernel
 [ "$(nproc)" -ge 2 ] || { echo "make bench needs two CPUs: one for the poller, one for the guest" >&2; exit 1; }
 vm_require_tools || exit 1
 vm_workdir_make || exit 1
+vm_at_exit "rm -rf /var/run/dpdk/$vm"
 : >"$raw"
 : >"$log"
 printf '%s; results in %s\n' \
 	"$([ "$quick" = 1 ] && echo 'A quick look, under 2 minutes' || echo 'Everything, under 15 minutes')" "$out"
-vm_image "$FR_BUILD" "$FR_BUILD/vm-bench" "$FR_BUILD/guest/freqring-guest" \
+vm_image "$FR_BUILD" "$FR_BUILD/vm" "$FR_BUILD/guest/freqring-guest" \
 	"$FR_BUILD/bench/freqring-bench-guest" "$FR_BUILD/bench/freqring-bench-vm-channel" 2>>"$log" || { tail -n 3 "$log" >&2; exit 1; }
 vm_accel_probe 2>>"$log"
 skipped "transport vhost-user is not in this version" vhost_rtt bare_vhost_rtt
 run_steps
+peer_end
 "$bench" merge -d "$out" "$raw" >"$out/results.json" && "$bench" report "$out/results.json" >"$out/report.html" &&
 	printf '\n' && "$bench" show "$out/results.json" || exit 1
 printf '\n%s in all. All of it, with plots: %s\n' "$(time_text $((SECONDS - began)))" "$out/report.html"

@@ -5,7 +5,8 @@
  *
  * One thread plays both, so that no scheduler stands between them: it fills the
  * flooder's rings in turn and looks after each post whether the neighbour's
- * request is due, or was consumed. Poller and applier are the daemon's, on one CPU.
+ * request is due, or was consumed. Poller and applier are the daemon's, on one CPU;
+ * without the applier it shows what of that is the poller's doing.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -68,17 +69,19 @@ measure(struct guests *g, const struct tsc *tsc, struct samples *s)
 }
 
 static void
-report(const struct bench *b, const struct guests *g, double ns, struct samples *s)
+report(const struct bench *b, const struct fleet_config *c, const struct guests *g, double ns,
+	struct samples *s)
 {
+	const char *without = c->applier ? "" : "_no_applier";
 	double rate = (double)g->flooded / ns * 1e3;
 	char id[64];
 
 	report_environment(b);
-	(void)snprintf(id, sizeof(id), "storm_%u_neighbour_rtt", g->nb_flood);
+	(void)snprintf(id, sizeof(id), "storm_%u_neighbour_rtt%s", g->nb_flood, without);
 	(void)report_latency(b, id, s);
 	if (g->nb_flood == 0)
 		return;
-	(void)snprintf(id, sizeof(id), "storm_%u_flood", g->nb_flood);
+	(void)snprintf(id, sizeof(id), "storm_%u_flood%s", g->nb_flood, without);
 	(void)report_rounds(b, id, "Mreq/s", &rate, 1);
 }
 
@@ -97,7 +100,7 @@ open_and_measure(const struct bench *b, const struct fleet_config *c, struct gue
 			goto end;
 	start = tsc_read();
 	if (measure(g, &b->tsc, s)) {
-		report(b, g, tsc_ns(&b->tsc, tsc_read() - start), s);
+		report(b, c, g, tsc_ns(&b->tsc, tsc_read() - start), s);
 		status = BENCH_OK;
 	} else {
 		bench_error("the neighbour's ring is full");
@@ -117,10 +120,12 @@ cmd_storm(struct bench *b, int argc, char **argv)
 	struct samples s;
 	int opt;
 
-	while ((opt = bench_getopt(b, argc, argv, "c:C:f:n:")) != -1) {
-		bool ok = false;
+	while ((opt = bench_getopt(b, argc, argv, "c:C:f:n:w")) != -1) {
+		bool ok = opt == 'w';
 
-		if (opt == 'c')
+		if (opt == 'w')
+			c.applier = false;
+		else if (opt == 'c')
 			ok = bench_number("-c", optarg, 0, 1023, &cpu);
 		else if (opt == 'C')
 			ok = bench_number("-C", optarg, 0, 1023, &c.cpu);

@@ -17,7 +17,7 @@ struct target_state {
 	double value, limit;
 	const char *text;	/* what is wanted */
 	const char *finding;	/* why it is missed where it is, or NULL */
-	char measured[96];	/* for people; where it is open, why */
+	char measured[256];	/* for people; where it is open, why */
 };
 
 /** How many there are. */
