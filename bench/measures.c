@@ -86,9 +86,10 @@ const struct measure measures[] = {
 	{ "idle_cpu", "freqringd, polling", IDLE, true },
 	{ "peer_idle_cpu", "vm_power_mgr, unmodified", IDLE, true },
 	{ "peer_idle_cpu_no_delay", "... with its 1 ms delay taken out", IDLE, false },
-	{ "freq_max_freqring", "rte_power_freq_max through freqring", L3FWD, false },
-	{ "freq_max_native", "... native, its index cached", L3FWD, false },
-	{ "freq_max_kvm_vm", "... through the VM channel", L3FWD, false },
+	{ "freq_max_freqring", "rte_power_freq_max through freqring, a repeat", L3FWD, false },
+	{ "freq_change_freqring", "... a change", L3FWD, false },
+	{ "freq_max_native", "native, its index cached", L3FWD, false },
+	{ "freq_max_kvm_vm", "through DPDK's VM channel, in the guest", L3FWD, false },
 	{ .id = NULL }
 };
 
