@@ -123,11 +123,12 @@ plot_distributions(FILE *f, const json_t *results, const char *const *ids, const
 void
 html_latency_plots(FILE *f, const json_t *results)
 {
-	static const char *const closed[] = { "pingpong_rtt", "bare_word_guest_rtt", "ring_rtt",
+	static const char *const closed[] = { "pingpong_rtt", "ring_host_rtt", "bare_word_guest_rtt", "ring_rtt",
 		"ring_wish_rtt", "ring_applied_rtt", "eventfd_wake", "serial_rtt", "peer_rtt_no_delay",
 		"peer_rtt", "vhost_rtt", NULL };
 	static const char *const closed_names[] = { "cache line, two CPUs of the host",
-		"bare word from the guest", "freqring: to consumed", "freqring: a wish, to consumed",
+		"freqring on the host itself", "bare word from the guest", "freqring: to consumed",
+		"freqring: a wish, to consumed",
 		"freqring: to applied", "eventfd wake-up (one way)", "virtio-serial: freqringd",
 		"vm_power_mgr without its delay", "vm_power_mgr", "vhost-user" };
 	static const char *const open[] = { "bare_word_guest_rtt_open_10000",

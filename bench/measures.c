@@ -19,6 +19,7 @@
 
 const struct measure measures[] = {
 	{ "pingpong_rtt", "cache line between two CPUs of the host", LATENCY, true },
+	{ "ring_host_rtt", "freqring on the host itself, to consumed", LATENCY, false },
 	{ "bare_word_guest_rtt", "bare word from the guest to a bare process", LATENCY, true },
 	{ "ring_rtt", "freqring, to consumed (ping)", LATENCY, true },
 	{ "ring_wish_rtt", "freqring, to consumed (wish)", LATENCY, false },

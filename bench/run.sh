@@ -212,8 +212,9 @@ host_limits()
 
 host_calls()
 {
-	host post_credit=post_cost post_stream=post_stream_cost post_repeat=repeat_cost query=query_cost -- \
-		post-cost -c "$guest_cpu" -s "$poller_cpu"
+	times "$runs" host post_credit=post_cost post_stream=post_stream_cost post_repeat=repeat_cost \
+		query=query_cost consumed_rtt=ring_host_rtt -- \
+		post-cost -c "$guest_cpu" -s "$poller_cpu" -r "$(few 9 3)"
 }
 
 host_instructions()
@@ -500,7 +501,7 @@ real_cpufreq()
 step 2 2 'host_environment|The machine, its timer'
 step 10 3 'host_stalls|What the machine takes away from a thread that does nothing'
 step 12 5 'host_limits|Cache line between two CPUs, eventfd|pingpong_rtt eventfd_wake'
-step 3 3 'host_calls|A post, a repeat, a query, on the host|post_cost post_stream_cost repeat_cost query_cost'
+step 3 3 'host_calls|A post, a repeat, a query, on the host|post_cost post_stream_cost repeat_cost query_cost ring_host_rtt'
 step 3 3 'host_instructions|The same in instructions, as valgrind counts them|post_instructions repeat_instructions query_instructions poll_empty_instructions poll_full_instructions arbitrate_instructions'
 step 12 6 'host_throughput|Throughput, beside rte_ring|ring_throughput ring_throughput_4096 rte_ring_throughput_1 rte_ring_throughput_32 ring_throughput_64 ring_bare_throughput'
 step 25 10 'host_scale|One active channel among idle ones|scale_1_rtt scale_64_rtt scale_1024_rtt scale_4096_rtt'
