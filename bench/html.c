@@ -323,10 +323,10 @@ put_notes(FILE *f)
 		"above 50 % (of p99 and beyond: 200 %) there is no number but the range. The peer answers "
 		"after its sysfs write, so it stands beside our round trip to applied; to consumed stands "
 		"beside the bare word. vm_power_mgr spends its millisecond after each look: who asks right "
-		"after an answer waits for it, who asks now and then does not. At a fixed rate a request counts from when it was due, so a stall "
-		"counts for each that it delayed. freqringd's backend in the guest's measures is "
-		"<code>simulated</code> where the machine has no cpufreq; vm_power_mgr writes to a "
-		"simulated sysfs then.</p>\n", f);
+		"after an answer waits for it, who asks now and then does not. At a fixed rate a request "
+		"counts from when it was due, so a stall counts for each that it delayed. freqringd's "
+		"backend in the guest's measures is <code>simulated</code> where the machine has no cpufreq; "
+		"vm_power_mgr always writes to a sysfs of plain files.</p>\n", f);
 }
 
 enum bench_status

@@ -31,6 +31,8 @@ raw=$out/raw.jsonl
 log=$out/log
 bench=$out/freqring-bench
 guest_cpu=0
+# QEMU's other threads, beside the guest where there is no CPU for them.
+emulator_cpu=$(($(nproc) > 2 ? 1 : 0))
 poller_cpu=$FR_POLLER_CPU
 vm=bench$$
 shm=freqring-bench.$$
@@ -324,7 +326,7 @@ boot()
 	local devices
 
 	vm_libvirt_start || return
-	VM_PINS="0:$guest_cpu" VM_EMULATORPIN=$guest_cpu VM_CMDLINE="freqring.modules=1"
+	VM_PINS="0:$guest_cpu" VM_EMULATORPIN=$emulator_cpu VM_CMDLINE="freqring.modules=1"
 	vm_own_shm "$word"
 	truncate -s 1M "/dev/shm/$word"
 	chgrp "$VM_QEMU_GROUP" "/dev/shm/$word"
