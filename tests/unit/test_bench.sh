@@ -110,7 +110,7 @@ has "... and which" 'line 1:' "$dir/err"
 
 "$bench" show "$r" >"$dir/text"
 ok "show" $?
-has "the ratio, run by run" "met     round trip to consumed in the guest: p50 at most 1.15 times the bare word's: 1.10 times" "$dir/text"
+has "the ratio, run by run" "met     round trip to consumed in the guest: p50 at most 1.15 times the bare word's: 1.097 times" "$dir/text"
 has "too wide" 'too wide: 1.00 ms to 25.0 ms' "$dir/text"
 has "a target without its measure" 'virtio-serial: serial_rtt: not measured in this run' "$dir/text"
 has "a virtual machine is said first" '** This machine is virtual (KVMKVMKVM)' "$dir/text"
