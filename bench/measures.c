@@ -90,7 +90,7 @@ const struct measure measures[] = {
 	{ "freq_max_freqring", "rte_power_freq_max through freqring, a repeat", L3FWD, false },
 	{ "freq_change_freqring", "... a change", L3FWD, false },
 	{ "freq_max_native", "native, its index cached", L3FWD, false },
-	{ "freq_max_kvm_vm", "through DPDK's VM channel, in the guest", L3FWD, false },
+	{ "freq_max_kvm_vm", "through DPDK's VM channel, in the guest, call after call", L3FWD, false },
 	{ .id = NULL }
 };
 

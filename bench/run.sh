@@ -206,17 +206,23 @@ host_stalls()
 	host "stalls_cpu$guest_cpu" "stalls_cpu$poller_cpu" -- stalls -t "$(few 10 3)" "$guest_cpu" "$poller_cpu"
 }
 
-host_limits()
+# What the ring makes of a cache line, beside it and in turn.
+limits_round()
 {
-	times "$runs" host pingpong_rtt -- pingpong -n "$(few 400000 100000)" "$guest_cpu" "$poller_cpu" &&
-		times "$runs" host eventfd_wake -- eventfd -n "$(few 4000 1000)" "$guest_cpu" "$poller_cpu"
+	host pingpong_rtt -- pingpong -n "$(few 400000 100000)" "$guest_cpu" "$poller_cpu" &&
+		host post_credit=post_cost post_stream=post_stream_cost post_repeat=repeat_cost \
+			query=query_cost consumed_rtt=ring_host_rtt -- \
+			post-cost -c "$guest_cpu" -s "$poller_cpu" -r "$(few 9 3)"
 }
 
-host_calls()
+host_limits()
 {
-	times "$runs" host post_credit=post_cost post_stream=post_stream_cost post_repeat=repeat_cost \
-		query=query_cost consumed_rtt=ring_host_rtt -- \
-		post-cost -c "$guest_cpu" -s "$poller_cpu" -r "$(few 9 3)"
+	times "$runs" limits_round
+}
+
+host_wake()
+{
+	times "$runs" host eventfd_wake -- eventfd -n "$(few 4000 1000)" "$guest_cpu" "$poller_cpu"
 }
 
 host_instructions()
@@ -502,8 +508,8 @@ real_cpufreq()
 
 step 2 2 'host_environment|The machine, its timer'
 step 10 3 'host_stalls|What the machine takes away from a thread that does nothing'
-step 12 5 'host_limits|Cache line between two CPUs, eventfd|pingpong_rtt eventfd_wake'
-step 3 3 'host_calls|A post, a repeat, a query, on the host|post_cost post_stream_cost repeat_cost query_cost ring_host_rtt'
+step 10 4 'host_limits|On the host: cache line between two CPUs, a post, a repeat, a query|pingpong_rtt post_cost post_stream_cost repeat_cost query_cost ring_host_rtt'
+step 6 2 'host_wake|An eventfd wakes a sleeper|eventfd_wake'
 step 3 3 'host_instructions|The same in instructions, as valgrind counts them|post_instructions repeat_instructions query_instructions poll_empty_instructions poll_full_instructions arbitrate_instructions'
 step 12 6 'host_throughput|Throughput, beside rte_ring|ring_throughput ring_throughput_4096 rte_ring_throughput_1 rte_ring_throughput_32 ring_throughput_64 ring_bare_throughput'
 step 25 10 'host_scale|One active channel among idle ones|scale_1_rtt scale_64_rtt scale_1024_rtt scale_4096_rtt'
