@@ -52,8 +52,21 @@ bool bench_number(const char *what, const char *text, unsigned long min, unsigne
 enum bench_status cmd_applied(struct bench *b, int argc, char **argv);
 enum bench_status cmd_bounce_guest(struct bench *b, int argc, char **argv);
 enum bench_status cmd_bounce_host(struct bench *b, int argc, char **argv);
+enum bench_status cmd_compare(struct bench *b, int argc, char **argv);
+enum bench_status cmd_cpu_share(struct bench *b, int argc, char **argv);
+enum bench_status cmd_eventfd(struct bench *b, int argc, char **argv);
+enum bench_status cmd_merge(struct bench *b, int argc, char **argv);
 enum bench_status cmd_pingpong(struct bench *b, int argc, char **argv);
 enum bench_status cmd_post_cost(struct bench *b, int argc, char **argv);
+enum bench_status cmd_report(struct bench *b, int argc, char **argv);
 enum bench_status cmd_ring_vs_rte(struct bench *b, int argc, char **argv);
+enum bench_status cmd_rtt(struct bench *b, int argc, char **argv);
+enum bench_status cmd_scale(struct bench *b, int argc, char **argv);
+enum bench_status cmd_serial(struct bench *b, int argc, char **argv);
+enum bench_status cmd_show(struct bench *b, int argc, char **argv);
+enum bench_status cmd_stalls(struct bench *b, int argc, char **argv);
+enum bench_status cmd_storm(struct bench *b, int argc, char **argv);
+enum bench_status cmd_throughput(struct bench *b, int argc, char **argv);
+enum bench_status cmd_vm_channel(struct bench *b, int argc, char **argv);
 
 #endif /* FRQ_BENCH_H */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "echo_report.h"
+#include "pace.h"
 #include "thread.h"
 
 #define SECONDS_MAX (7u * 24 * 3600)
@@ -166,16 +167,18 @@ cmd_bounce_guest(struct bench *b, int argc, char **argv)
 {
 	struct frq_region r = FRQ_REGION_NONE;
 	const char *device = NULL;
-	unsigned int n = ECHO_SAMPLES;
+	unsigned int n = ECHO_SAMPLES, rate = 0;
 	enum bench_status status;
 	bool all = false;
 	int opt;
 
-	while ((opt = bench_getopt(b, argc, argv, "ad:n:")) != -1) {
+	while ((opt = bench_getopt(b, argc, argv, "ad:n:r:")) != -1) {
 		if (opt == 'a')
 			all = true;
 		else if (opt == 'd')
 			device = optarg;
+		else if (opt == 'r' && bench_number("-r", optarg, 1, PACE_RATE_MAX, &rate))
+			continue;
 		else if (opt != 'n' || !bench_number("-n", optarg, 1, ECHO_SAMPLES_MAX, &n))
 			return BENCH_USAGE;
 	}
@@ -183,7 +186,7 @@ cmd_bounce_guest(struct bench *b, int argc, char **argv)
 		return BENCH_USAGE;
 	if (device != NULL ? !map_named(&r, device) : !map_found(&r))
 		return BENCH_FAILED;
-	status = echo_run(b, &r, "bounce_rtt", all, n);
+	status = echo_run(b, &r, "bounce_rtt", all, rate, n);
 	frq_region_close(&r);
 	return status;
 }

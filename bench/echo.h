@@ -45,10 +45,11 @@ bool echo_is_prepared(const struct frq_region *r);
  * Near side: `rounds` rounds of `n` samples of the bare word and, with `all`,
  * of each ring mode, in turn; then end the far side.
  *
+ * @param rate  a second at which they are due, see pace.h; 0: one after another
  * @param s  ECHO_MODES of them
  * @return 0; -ETIMEDOUT nobody answers
  */
-int echo_measure(struct frq_region *r, const struct tsc *tsc, bool all, struct samples *s,
-	size_t n, unsigned int rounds);
+int echo_measure(struct frq_region *r, const struct tsc *tsc, bool all, unsigned int rate,
+	struct samples *s, size_t n, unsigned int rounds);
 
 #endif /* FRQ_BENCH_ECHO_H */

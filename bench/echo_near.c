@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "echo_pvt.h"
+#include "pace.h"
 #include "ring.h"
 
 #define WARM_UP		2000u
@@ -37,14 +38,19 @@ say(const struct frq_region *r, enum echo_mode mode)
 }
 
 static int
-measure_word(const struct frq_region *r, const struct tsc *tsc, struct samples *s, size_t n)
+measure_word(const struct frq_region *r, const struct tsc *tsc, unsigned int rate,
+	struct samples *s, size_t n)
 {
 	struct echo_lines FRQ_SHARED *l = echo_lines(r);
 	uint64_t word = frq_load64(&l->out.word);
+	struct pace pace = PACE_NONE;
 
 	for (size_t i = 0; i < WARM_UP + n; i++) {
-		uint64_t start = tsc_read();
+		uint64_t start;
 
+		if (i == WARM_UP)
+			pace = pace_begin(tsc, rate);
+		start = pace_next(&pace);
 		/* Pairs with the load in serve_word, echo_far.c. */
 		frq_store64(&l->out.word, ++word);
 		if (!await(&l->back.word, UINT64_MAX, word))
@@ -56,11 +62,17 @@ measure_word(const struct frq_region *r, const struct tsc *tsc, struct samples *
 }
 
 static int
-measure_ring(struct frq_producer *p, const struct tsc *tsc, struct samples *s, size_t n)
+measure_ring(struct frq_producer *p, const struct tsc *tsc, unsigned int rate,
+	struct samples *s, size_t n)
 {
-	for (size_t i = 0; i < WARM_UP + n; i++) {
-		uint64_t start = tsc_read();
+	struct pace pace = PACE_NONE;
 
+	for (size_t i = 0; i < WARM_UP + n; i++) {
+		uint64_t start;
+
+		if (i == WARM_UP)
+			pace = pace_begin(tsc, rate);
+		start = pace_next(&pace);
 		if (frq_producer_post(p, FRQ_OP_PING, 0, (uint32_t)i & FRQ_ARG_MAX) != 0 ||
 		    !await(&p->consumed->consumed, UINT16_MAX, p->next))
 			return -ETIMEDOUT;
@@ -71,8 +83,8 @@ measure_ring(struct frq_producer *p, const struct tsc *tsc, struct samples *s, s
 }
 
 int
-echo_measure(struct frq_region *r, const struct tsc *tsc, bool all, struct samples *s,
-	size_t n, unsigned int rounds)
+echo_measure(struct frq_region *r, const struct tsc *tsc, bool all, unsigned int rate,
+	struct samples *s, size_t n, unsigned int rounds)
 {
 	struct frq_producer p = {
 		.ring = frq_region_ring(r, 0),
@@ -88,8 +100,8 @@ echo_measure(struct frq_region *r, const struct tsc *tsc, bool all, struct sampl
 		for (enum echo_mode m = ECHO_WORD; ret == 0 && m < end; m++) {
 			ret = say(r, m);
 			if (ret == 0)
-				ret = m == ECHO_WORD ? measure_word(r, tsc, &s[m], n) :
-					measure_ring(&p, tsc, &s[m], n);
+				ret = m == ECHO_WORD ? measure_word(r, tsc, rate, &s[m], n) :
+					measure_ring(&p, tsc, rate, &s[m], n);
 		}
 	}
 	return ret < 0 ? ret : say(r, ECHO_END);

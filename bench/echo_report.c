@@ -17,10 +17,13 @@ static const char *const ring_ids[ECHO_MODES] = {
 };
 
 static void
-report(const struct bench *b, const char *word_id, struct samples *s)
+report(const struct bench *b, const char *word_id, unsigned int rate, struct samples *s)
 {
-	double word = report_latency(b, word_id, &s[ECHO_WORD]), ring;
+	double word, ring;
 	char id[64];
+
+	report_paced_id(id, sizeof(id), word_id, rate);
+	word = report_latency(b, id, &s[ECHO_WORD]);
 
 	for (unsigned int m = ECHO_SLOT; m < ECHO_MODES; m++) {
 		if (s[m].n == 0)
@@ -33,7 +36,8 @@ report(const struct bench *b, const char *word_id, struct samples *s)
 }
 
 enum bench_status
-echo_run(struct bench *b, struct frq_region *r, const char *word_id, bool all, unsigned int n)
+echo_run(struct bench *b, struct frq_region *r, const char *word_id, bool all, unsigned int rate,
+	unsigned int n)
 {
 	struct samples s[ECHO_MODES] = { 0 };
 	unsigned int per_round = n / ROUNDS + 1;
@@ -42,7 +46,7 @@ echo_run(struct bench *b, struct frq_region *r, const char *word_id, bool all, u
 	for (unsigned int m = ECHO_WORD; ret == 0 && m < ECHO_MODES; m++)
 		ret = samples_init(&s[m], (size_t)per_round * ROUNDS);
 	if (ret == 0) {
-		ret = echo_measure(r, &b->tsc, all, s, per_round, ROUNDS);
+		ret = echo_measure(r, &b->tsc, all, rate, s, per_round, ROUNDS);
 		if (ret < 0)
 			bench_error("nobody answers from the other side");
 	} else {
@@ -50,7 +54,7 @@ echo_run(struct bench *b, struct frq_region *r, const char *word_id, bool all, u
 	}
 	if (ret == 0) {
 		report_environment(b);
-		report(b, word_id, s);
+		report(b, word_id, rate, s);
 	}
 	for (unsigned int m = ECHO_WORD; m < ECHO_MODES; m++)
 		samples_free(&s[m]);

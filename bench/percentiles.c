@@ -38,7 +38,9 @@ samples_percentile(struct samples *s, double percent)
 
 	if (s->n == 0)
 		return 0;
-	qsort(s->v, s->n, sizeof(*s->v), by_ticks);
+	if (s->sorted != s->n)
+		qsort(s->v, s->n, sizeof(*s->v), by_ticks);
+	s->sorted = s->n;
 	return s->v[rank < s->n ? rank : s->n - 1];
 }
 

@@ -15,11 +15,18 @@
 struct samples {
 	uint32_t *v;		/* ticks; a longer one counts as UINT32_MAX */
 	size_t n, max;
+	size_t sorted;		/* so many, 0: not yet */
 };
 
 /** Room for `max`, touched. @return 0 or -ENOMEM */
 int samples_init(struct samples *s, size_t max);
 void samples_free(struct samples *s);
+
+static inline void
+samples_clear(struct samples *s)
+{
+	s->n = s->sorted = 0;
+}
 
 /** Beyond `max` nothing is added. */
 static inline void

@@ -47,7 +47,7 @@ cmd_pingpong(struct bench *b, int argc, char **argv)
 		frq_region_close(&r);
 		return BENCH_FAILED;
 	}
-	status = echo_run(b, &r, "pingpong_rtt", all, n);
+	status = echo_run(b, &r, "pingpong_rtt", all, 0, n);
 	/* One that never answered is not waited for: the process ends. */
 	if (status == BENCH_OK) {
 		(void)pthread_join(far, NULL);

@@ -181,7 +181,7 @@ measure_all(const struct bench *b, const struct freqring *fr, const struct targe
 	/* The first round warms up. */
 	for (unsigned int r = 0; r <= rounds; r++) {
 		if (r == 1)
-			trips.n = 0;
+			samples_clear(&trips);
 		ret = measure_round(t, ns, &trips, &what);
 		if (ret < 0) {
 			bench_error("%s: %s", what, ret == -EPROTO ?

@@ -23,6 +23,9 @@ double report_latency(const struct bench *b, const char *id, struct samples *s);
 double report_rounds(const struct bench *b, const char *id, const char *unit, double *v,
 	size_t n);
 
+/** `name`, and where requests came at a fixed rate "_open_RATE" behind it. */
+void report_paced_id(char *id, size_t size, const char *name, unsigned int rate);
+
 void report_ratio(const struct bench *b, const char *id, double ratio);
 
 #endif /* FRQ_BENCH_REPORT_H */

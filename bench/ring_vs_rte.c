@@ -3,10 +3,10 @@
  * ring_vs_rte.c - throughput of shm/ring.h beside DPDK's rte_ring
  *
  * One thread gives, another takes, both as fast as they can; each side pauses
- * where the other is too slow. The request ring is taken from by a bare loop
- * and by the daemon's poller, rte_ring one element at a time, as it is filled,
- * and in bursts. The four take turns, so that what else the machine does hits
- * all of them.
+ * where the other is too slow. The request ring is filled one at a time and
+ * taken from by a bare loop and by the daemon's poller; rte_ring is filled and
+ * emptied one at a time, in a ring as large, and in bursts in a large one. The
+ * four take turns, so that what else the machine does hits all of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +26,12 @@
 #define REQUESTS	2000000u
 #define REQUESTS_MAX	1000000000u
 #define SLOTS		FRQ_RING_SLOTS	/* of which rte_ring can use all but one */
+#define BURST		32u
+#define BURST_SLOTS	1024u
 
 struct arena {
 	struct served served;	/* its region is used in both ways, in turn */
-	struct rte_ring *rte;
+	struct rte_ring *rte, *rte_large;
 	unsigned int n;		/* requests of a round */
 	uint64_t sum;		/* of their arguments */
 	int ready;		/* the taker runs */
@@ -117,16 +119,35 @@ take_rte(struct arena *a)
 	return sum == a->sum;
 }
 
+static void
+give_rte_bursts(struct arena *a)
+{
+	uint64_t word[BURST];
+
+	for (unsigned int i = 0, n, done; i < a->n; i += n) {
+		n = a->n - i < BURST ? a->n - i : BURST;
+		for (unsigned int k = 0; k < n; k++)
+			word[k] = argument(i + k);
+		for (done = 0; done < n;) {
+			unsigned int got = rte_ring_sp_enqueue_burst_elem(a->rte_large, &word[done],
+				sizeof(word[0]), n - done, NULL);
+
+			if (got == 0)
+				spin_pause();
+			done += got;
+		}
+	}
+}
+
 static bool
 take_rte_bursts(struct arena *a)
 {
 	uint64_t sum = 0;
 
 	for (unsigned int n = 0, got; n < a->n; n += got) {
-		uint64_t word[DRAIN_BATCH];
+		uint64_t word[BURST];
 
-		got = rte_ring_sc_dequeue_burst_elem(a->rte, word, sizeof(word[0]), DRAIN_BATCH,
-			NULL);
+		got = rte_ring_sc_dequeue_burst_elem(a->rte_large, word, sizeof(word[0]), BURST, NULL);
 		for (unsigned int i = 0; i < got; i++)
 			sum += word[i];
 		if (got == 0)
@@ -141,7 +162,7 @@ static const struct contestant contestants[NB_CONTESTANTS] = {
 	[FREQRING] = { "freqring", give_freqring, take_freqring },
 	[FREQRING_POLLER] = { "freqring_poller", give_freqring, take_poller },
 	[RTE_RING] = { "rte_ring", give_rte, take_rte },
-	[RTE_RING_BURSTS] = { "rte_ring_bursts", give_rte, take_rte_bursts },
+	[RTE_RING_BURSTS] = { "rte_ring_bursts", give_rte_bursts, take_rte_bursts },
 };
 
 /* ---- a round -------------------------------------------------------------- */
@@ -186,6 +207,20 @@ play(const struct bench *b, struct arena *a, const struct contestant *c, unsigne
 	return a->n * 1e3 / tsc_ns(&b->tsc, ticks);
 }
 
+static struct rte_ring *
+make_rte(unsigned int slots)
+{
+	struct rte_ring *r = aligned_alloc(FRQ_LINE,
+		(size_t)rte_ring_get_memsize_elem(sizeof(uint64_t), slots));
+
+	if (r == NULL || rte_ring_init(r, "bench", slots, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+		bench_error("no memory for an rte_ring");
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
 static bool
 make_arena(struct arena *a, const struct tsc *tsc, unsigned int n)
 {
@@ -194,13 +229,10 @@ make_arena(struct arena *a, const struct tsc *tsc, unsigned int n)
 	a->n = n;
 	for (unsigned int i = 0; i < n; i++)
 		a->sum += argument(i);
-	a->rte = aligned_alloc(FRQ_LINE,
-		(size_t)rte_ring_get_memsize_elem(sizeof(uint64_t), SLOTS));
-	if (a->rte == NULL ||
-	    rte_ring_init(a->rte, "bench", SLOTS, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
-		bench_error("no memory for an rte_ring");
+	a->rte = make_rte(SLOTS);
+	a->rte_large = make_rte(BURST_SLOTS);
+	if (a->rte == NULL || a->rte_large == NULL)
 		return false;
-	}
 	if (!served_open(&a->served, NULL, tsc))
 		return false;
 	rx = &a->served.vm->ch[0].rx;
@@ -281,6 +313,7 @@ cmd_ring_vs_rte(struct bench *b, int argc, char **argv)
 	if (thread_pin(giver_cpu) && make_arena(&a, &b->tsc, n))
 		status = compete(b, &a, taker_cpu, rounds);
 	free(a.rte);
+	free(a.rte_large);
 	served_close(&a.served);
 	return status;
 }

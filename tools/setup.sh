@@ -3,7 +3,7 @@
 # Installs the Debian packages that the build, the demo, the tests and the
 # linters stand on. Says nothing and takes no time where all are there.
 #
-#	tools/setup.sh [build|demo|test|lint]...	(no word: all of them)
+#	tools/setup.sh [build|demo|test|bench|lint]...	(no word: all of them)
 #
 # NO_SETUP=1 forbids installing: what is missing is named and the status is 1.
 # The guests' kernel is not among the packages: tests/vm/image.sh takes the one
@@ -12,7 +12,7 @@
 
 set -u
 
-# One line each: group, package, what it is there for.
+# One line each: groups, package, what it is there for.
 packages=(
 	"build gcc               the compiler, with its address and thread sanitizers"
 	"build libc6-dev         headers of the C library"
@@ -43,8 +43,9 @@ packages=(
 	"test  libclang-rt-14-dev  its sanitizers and libFuzzer"
 	"test  libvirt-daemon-system  the one test with the system's own libvirt"
 	"test  procps            pgrep, in the test host"
-	"test  dpdk-doc          sources of DPDK's own programs, which tests build as the peer"
-	"test  acpica-tools      iasl, for the P-states of the test host"
+	"test,bench dpdk-doc     sources of DPDK's own programs, which tests build as the peer"
+	"test,bench acpica-tools      iasl, for the P-states of the test host"
+	"test,bench valgrind     counts the instructions of the request path"
 	"lint  clang-format      layout of the C code"
 	"lint  clang-tidy        static analysis"
 	"lint  cppcheck          static analysis"
@@ -58,12 +59,12 @@ die()
 }
 
 groups=" $* "
-[ $# -gt 0 ] || groups=" build demo test lint "
+[ $# -gt 0 ] || groups=" build demo test bench lint "
 for group in $groups; do
 	case $group in
-	build | demo | test | lint) ;;
+	build | demo | test | bench | lint) ;;
 	*)
-		printf 'usage: %s [build|demo|test|lint]...\n' "$0" >&2
+		printf 'usage: %s [build|demo|test|bench|lint]...\n' "$0" >&2
 		exit 2
 		;;
 	esac
@@ -71,8 +72,12 @@ done
 
 names=()
 for entry in "${packages[@]}"; do
-	read -r group name _ <<<"$entry"
-	[[ $groups == *" $group "* ]] && names+=("$name")
+	read -r of name _ <<<"$entry"
+	for group in ${of//,/ }; do
+		[[ $groups == *" $group "* ]] || continue
+		names+=("$name")
+		break
+	done
 done
 
 describe()
@@ -109,7 +114,7 @@ lists=
 if [[ $groups == *" demo "* || $groups == *" test "* ]]; then
 	lists=needed
 	for kernel in /boot/vmlinuz-*-amd64; do
-		[[ $groups == *" test "* && $kernel == *-cloud-amd64 ]] && continue
+		[[ $groups =~ " test "|" bench " && $kernel == *-cloud-amd64 ]] && continue
 		[ -r "$kernel" ] && lists=
 	done
 	[ -n "$lists" ] && apt-cache show linux-image-cloud-amd64 2>/dev/null |

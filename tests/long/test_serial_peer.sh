@@ -16,57 +16,18 @@ unshare -m true 2>/dev/null || skip "no mount namespace here"
 
 # ---- the peer ---------------------------------------------------------------
 
-peer=$FR_BUILD/peer
 run peer_build "$FR_BUILD" vm_power_mgr
 [ "$status" -eq 0 ] || skip "$out"
 manager=$out
 
-# What it asks libvirt for is fixed: the system's. The test's own will do.
-get_shim()
-{
-	cc -shared -fPIC -o "$peer/uri.so" -x c - -ldl <<-'END'
-		#define _GNU_SOURCE
-		#include <dlfcn.h>
-		#include <stdlib.h>
-		void *virConnectOpen(const char *name);
-		void *virConnectOpen(const char *name)
-		{
-			void *(*real)(const char *);
-			const char *uri = getenv("TEST_LIBVIRT_URI");
-
-			*(void **)&real = dlsym(RTLD_NEXT, "virConnectOpen");
-			return real(uri != NULL ? uri : name);
-		}
-	END
-}
-
-run get_shim
+run peer_shim "$FR_BUILD"
 [ "$status" -eq 0 ] || skip "no compiler: $out"
+shim=$out
 sys_begin
 
 tree=$VM_WORKDIR/sys-cpu
 sockets=$VM_WORKDIR/g/powermonitor
 vm=peer$$
-
-make_tree()
-{
-	local cpu dir file
-
-	mkdir -p "$tree"
-	for file in online possible present; do
-		cat "/sys/devices/system/cpu/$file" >"$tree/$file"
-	done
-	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		dir=$tree/cpu$cpu
-		mkdir -p "$dir/cpufreq" "$dir/topology" "$dir/node0"
-		cp "/sys/devices/system/cpu/cpu$cpu/topology/"{core_id,physical_package_id} \
-			"$dir/topology/"
-		echo acpi-cpufreq >"$dir/cpufreq/scaling_driver"
-		echo userspace >"$dir/cpufreq/scaling_governor"
-		echo "2301000 2300000 1800000 1200000 " >"$dir/cpufreq/scaling_available_frequencies"
-		echo 1800000 >"$dir/cpufreq/scaling_setspeed"
-	done
-}
 
 khz()	# CPU
 {
@@ -78,58 +39,20 @@ is_khz()	# CPU KHZ
 	[ "$(khz "$1")" = "$2" ]
 }
 
-# Its commands come through a pipe, its sockets from a folder of the test.
 peer_start()
 {
-	[ -d /tmp/powermonitor ] || {
-		mkdir /tmp/powermonitor && vm_at_exit 'rmdir /tmp/powermonitor'
-	}
-	rm -f "$VM_WORKDIR/peer.in"
-	mkfifo "$VM_WORKDIR/peer.in"
-	# shellcheck disable=SC2016
-	TEST_LIBVIRT_URI=$VM_URI setsid unshare -m sh -c 'mount --make-rprivate / &&
-		mount --bind "$1" /tmp/powermonitor &&
-		mount --bind "$2" /sys/devices/system/cpu &&
-		LD_PRELOAD=$3 exec "$4" --lcores "0@0,1@1,2@1" --no-huge -m 64 --no-pci \
-			--file-prefix "$5" --no-telemetry' \
-		sh "$sockets" "$tree" "$peer/uri.so" "$manager" "$vm" \
-		<"$VM_WORKDIR/peer.in" >>"$VM_WORKDIR/peer.log" 2>&1 &
-	PEER_PID=$!
-	vm_own_pid "$PEER_PID"
-	exec {PEER_IN}>"$VM_WORKDIR/peer.in"
-	# says nothing where it succeeds
-	peer_tell "add_vm $vm"
-	peer_tell "add_channels $vm all"
-	_vm_wait 20 peer_serves
-}
-
-peer_serves()
-{
-	peer_tell "show_vm $vm"
-	grep -q 'CONNECTED' "$VM_WORKDIR/peer.log"
-}
-
-peer_tell()
-{
-	printf '%s\n' "$1" >&"$PEER_IN"
-}
-
-peer_kill()
-{
-	{ kill -KILL "$PEER_PID" && wait "$PEER_PID"; } 2>/dev/null
-	exec {PEER_IN}>&-
+	peer_run "$vm" "$manager" "$shim" "$tree" "$sockets"
 }
 
 channel()	# VCPU
 {
-	printf "<channel type='unix'><source mode='bind' path='%s'/><target type='virtio' name='%s'/></channel>" \
-		"$sockets/$vm.$1" "virtio.serial.port.poweragent.$1"
+	peer_channel "$vm" "$sockets" "$1"
 }
 
 # ---- a guest with two ports and no shared memory -------------------------------
 
 vm_at_exit "rm -rf /var/run/dpdk/$vm"
-make_tree
+peer_tree "$tree"
 mkdir -p "$sockets"
 chown "$VM_QEMU_USER:$VM_QEMU_GROUP" "$sockets"
 VM_PINS="0:0 1:1" VM_CMDLINE="freqring.modules=1" VM_XML_DEVICES="$(channel 0)$(channel 1)" \
