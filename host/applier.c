@@ -18,7 +18,10 @@
 #define SPINS		100000u	/* empty looks before the applier sleeps, where it spins */
 #define NO_LEASE	UINT64_MAX
 #define STORM		16u	/* requests folded at once: the guest does not wait for each */
-#define STORM_NS	50000	/* then that channel is left alone until more are folded */
+#define STORM_NS	50000u	/* then that channel is left alone until more are folded */
+#define STORM_MAX_NS	3200000u /* at last, while it goes on */
+#define CROWD		64u	/* requests of all the others before the queue was empty */
+#define CROWD_STORM	4u	/* then so many of one are a storm */
 
 struct applier {
 	struct applier_config c;
@@ -28,7 +31,9 @@ struct applier {
 	bool stop;
 	struct channel **storming;	/* post faster than it can be applied; not queued */
 	unsigned int nb_storming;
-	uint64_t storm_end_ns;		/* when those are looked at again */
+	uint64_t storm_ns, storm_end_ns; /* how long they are left alone, until when */
+	uint64_t folded;		/* of who does not storm, since the queue was empty */
+	bool crowded;			/* that was, or is, more than CROWD */
 	struct applier_map *next_map;	/* handed over, not in force yet */
 	struct applier_map *map;
 	uint64_t generation;
@@ -243,20 +248,25 @@ domain_changed(void *arg, unsigned int domain)
  * A guest that posts without a pause would wake us for every few requests,
  * on the CPU where the poller wants to fold them. Its channel stays marked as
  * queued, so that the poller does not queue it again, and is looked at when
- * STORM_NS have passed. The others are served meanwhile.
+ * storm_ns have passed: longer each time, as long as it goes on. The others are
+ * served meanwhile. Many such channels share what one thread can fold, so each
+ * has few requests; it is their sum that tells.
  */
 
 static void
 set_aside(struct applier *a, struct channel *ch)
 {
-	uint64_t requests = counter_get(&ch->slot->requests);
-	bool storms = requests - ch->a.requests > STORM;
+	uint64_t requests = counter_get(&ch->slot->requests), n = requests - ch->a.requests;
+	bool storms = n > (a->crowded ? CROWD_STORM : STORM);
 
 	ch->a.requests = requests;
+	if (n <= STORM)
+		a->folded += n;
+	a->crowded |= a->folded > CROWD;
 	if (!storms || __atomic_exchange_n(&ch->queued, 1, __ATOMIC_SEQ_CST) != 0)
 		return;
 	if (a->nb_storming == 0)
-		a->storm_end_ns = monotonic_ns() + STORM_NS;
+		a->storm_end_ns = monotonic_ns() + a->storm_ns;
 	a->storming[a->nb_storming++] = ch;
 }
 
@@ -269,6 +279,8 @@ end_storm(struct applier *a)
 	if (nb == 0 || monotonic_ns() < a->storm_end_ns)
 		return false;
 	a->nb_storming = 0;
+	if (a->storm_ns < STORM_MAX_NS)
+		a->storm_ns *= 2;
 	for (unsigned int i = 0; i < nb; i++) {
 		struct channel *ch = a->storming[i];
 
@@ -277,7 +289,16 @@ end_storm(struct applier *a)
 		look_at(a, ch);
 		set_aside(a, ch);
 	}
+	if (a->nb_storming == 0)
+		a->storm_ns = STORM_NS;
 	return true;
+}
+
+static void
+queue_is_empty(struct applier *a)
+{
+	a->crowded = a->folded > CROWD;
+	a->folded = 0;
 }
 
 /* ---- the queue ------------------------------------------------------------ */
@@ -423,8 +444,10 @@ step(struct applier *a)
 	work |= domains_work(a->domains, domain_changed, a);
 	work |= end_storm(a);
 	ch = applier_next(a);
-	if (ch == NULL)
+	if (ch == NULL) {
+		queue_is_empty(a);
 		return work;
+	}
 	look_at(a, ch);
 	set_aside(a, ch);
 	__atomic_store_n(&a->progress, a->progress + 1, __ATOMIC_RELAXED);
@@ -517,6 +540,7 @@ applier_create(const struct applier_config *c)
 		return NULL;
 	a->c = *c;
 	a->lease_end_ms = NO_LEASE;
+	a->storm_ns = STORM_NS;
 	a->domains = domains_create(&(struct domains_config){
 		.power = c->power,
 		.managed = c->managed,
