@@ -83,12 +83,23 @@ say(struct lcore *l, enum lcores_asked what, uint32_t khz)
 	return ret;
 }
 
-static inline int
-ask(struct lcore *l, enum lcores_asked what, uint32_t khz)
+static __attribute__((noinline)) int
+ask(struct lcore *l, enum lcores_asked what)
 {
-	int ret = say(l, what, khz);
+	int ret = say(l, what, 0);
 
 	return ret < 0 ? failed(l, ret) : ret;
+}
+
+/* What poll loops do: a repeat as a rule. */
+static inline int
+ask_from_loop(unsigned int lcore, enum lcores_asked what, enum frq_op op)
+{
+	struct lcore *l = lcores_taken(lcore);
+
+	if (frq_unlikely(l == NULL))
+		return not_taken(lcore);
+	return frq_drop_repeat(l->ch, frq_ask(op, 0)) ? 0 : ask(l, what);
 }
 
 static int
@@ -349,17 +360,13 @@ power_freq_down(unsigned int lcore)
 int
 power_freq_max(unsigned int lcore)
 {
-	struct lcore *l = lcores_taken(lcore);
-
-	return l == NULL ? not_taken(lcore) : ask(l, LCORES_ASKED_MAX, 0);
+	return ask_from_loop(lcore, LCORES_ASKED_MAX, FRQ_OP_MAX);
 }
 
 int
 power_freq_min(unsigned int lcore)
 {
-	struct lcore *l = lcores_taken(lcore);
-
-	return l == NULL ? not_taken(lcore) : ask(l, LCORES_ASKED_MIN, 0);
+	return ask_from_loop(lcore, LCORES_ASKED_MIN, FRQ_OP_MIN);
 }
 
 int
@@ -401,7 +408,7 @@ power_enable_turbo(unsigned int lcore)
 	}
 	ret = set_turbo(l, true);
 	if (ret == 0)
-		ret = ask(l, LCORES_ASKED_MAX, 0);
+		ret = ask(l, LCORES_ASKED_MAX);
 	return ret < 0 ? ret : 0;
 }
 
@@ -416,7 +423,7 @@ power_disable_turbo(unsigned int lcore)
 		return not_taken(lcore);
 	ret = set_turbo(l, false);
 	if (ret == 0 && read_table(l, &t) && t.turbo && index_asked(l, &t) <= 1)
-		ret = ask(l, LCORES_ASKED_MAX, 0);
+		ret = ask(l, LCORES_ASKED_MAX);
 	return ret < 0 ? ret : 0;
 }
 
