@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
-#include <rte_power.h>
 
+#include "cpufreq.h"
 #include "freqring_abi.h"
 #include "report.h"
 #include "stand_in.h"

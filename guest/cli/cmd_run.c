@@ -29,7 +29,7 @@
 
 struct plan {
 	struct program program;
-	char library[4096];
+	char library[4096];	/* PATH_MAX, for realpath */
 	bool driver;		/* -d LIBRARY, else LD_PRELOAD */
 };
 
@@ -50,6 +50,18 @@ say(const char *fmt, ...)
 
 /* ---- what to do ---------------------------------------------------------------- */
 
+/* @return whether there is one, which is noted */
+static bool
+try_library(struct plan *plan, const char *dir, const char *sub, const char *name)
+{
+	char path[4096];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s/%s", dir, sub, name) >= sizeof(path) ||
+	    access(path, R_OK) < 0)
+		return false;
+	return realpath(path, plan->library) != NULL;
+}
+
 /* Where it was built or copied to counts before where one was installed. */
 static bool
 find_library(struct plan *plan, const char *name)
@@ -69,15 +81,14 @@ find_library(struct plan *plan, const char *name)
 
 		self[n] = '\0';
 		dir = dirname(self);
-		for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-			(void)snprintf(plan->library, sizeof(plan->library), "%s/%s/%s", dir,
-				beside[i], name);
-			if (access(plan->library, R_OK) == 0)
+		for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++)
+			if (try_library(plan, dir, beside[i], name))
 				return true;
-		}
 	}
-	(void)snprintf(plan->library, sizeof(plan->library), "%s/%s", FREQRING_LIBDIR, name);
-	return access(plan->library, R_OK) == 0;
+	if (try_library(plan, FREQRING_LIBDIR, ".", name))
+		return true;
+	(void)snprintf(plan->library, sizeof(plan->library), FREQRING_LIBDIR "/%s", name);
+	return false;
 }
 
 static int

@@ -53,7 +53,7 @@ peer_drivers()
 	local dir name
 
 	dir=$(pkg-config --variable=libdir libdpdk) || return
-	for name in bus_vdev mempool_ring net_tap; do
+	for name in bus_vdev mempool_ring net_af_packet; do
 		readlink -e "$dir/librte_$name.so"
 	done
 }
