@@ -55,6 +55,8 @@ struct lcore {
 	uint32_t khz;			/* with LCORES_ASKED_KHZ */
 	uint8_t asked;			/* enum lcores_asked */
 	bool turbo_forbidden;		/* by the program */
+	bool given_up;			/* waiting for the request before this sequence: */
+	uint16_t given_up_at;
 	unsigned int cpu, vcpu;
 	uint64_t complained_ns;
 } __attribute__((aligned(64)));

@@ -18,7 +18,7 @@
 
 #define START_US	1000000u
 #define SETTLE_US	1000u
-#define APPLIED_NS	UINT64_C(5000000)
+#define APPLIED_NS	UINT64_C(100000000)
 #define COMPLAIN_NS	UINT64_C(1000000000)
 
 struct table {
@@ -279,21 +279,29 @@ power_freqs(unsigned int lcore, uint32_t *khz, uint32_t n)
 	return t.nb;
 }
 
-/* Looks only: a program may ask this from another thread than the one that polls. */
+/*
+ * Looks only: a program may ask this from another thread than the one that polls.
+ * A host that does not answer is waited for once for each request.
+ */
 static void
-await_applied(const struct lcore *l)
+await_applied(struct lcore *l)
 {
+	uint16_t next = l->ch->p.next;
 	uint64_t end = 0;
 
 	while (l->ch->link != NULL && !frq_is_applied(l->ch)) {
 		uint64_t now = frq_now_ns();
 
 		if (end == 0)
-			end = now + APPLIED_NS;
-		if (now >= end)
+			end = now + (l->given_up && l->given_up_at == next ? 0 : APPLIED_NS);
+		if (now >= end) {
+			l->given_up = true;
+			l->given_up_at = next;
 			return;
+		}
 		(void)sched_yield();
 	}
+	l->given_up = false;
 }
 
 uint32_t

@@ -36,8 +36,9 @@ int power_exit(unsigned int lcore);
 uint32_t power_freqs(unsigned int lcore, uint32_t *khz, uint32_t n);
 
 /**
- * The index that is in force on the host, for which it waits 5 ms at most:
- * lower than asked where others have a say.
+ * The index that is in force on the host, which is a lower frequency than asked
+ * where others have a say. Waits until what was asked last is applied, 100 ms at
+ * most, and that once for each request.
  *
  * @return POWER_INVALID_INDEX: not known
  */

@@ -48,7 +48,9 @@ power_programs()
 # shellcheck disable=SC2016
 power_guest()
 {
-	guest "$power_vm" 'insmod /lib/modules/veth.ko; mkdir -p /var; ln -sfn /run /var/run
+	# IPv6 has something to say on an interface that comes up.
+	guest "$power_vm" 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
+		insmod /lib/modules/veth.ko; mkdir -p /var; ln -sfn /run /var/run
 		for i in 0 1; do
 			ip link add a$i type veth && ip link set a$i up && ip link set veth$i up || exit
 		done'

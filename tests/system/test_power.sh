@@ -83,7 +83,7 @@ turbo_status 1
 exit 0
 exit again -1
 env 0
-pointers unset" "$(sed -n '/^supported/,/^pointers unset$/p' <<<"$out" | grep -vE '^(POWER|EAL|freqring-guest):')"
+pointers unset" "$(grep -vE '^(POWER|EAL|freqring-guest):|^$' <<<"$out")"
 soon_st "what it asked is withdrawn" "$quiet" 0
 
 api -l 0,1 -- governor
@@ -99,7 +99,7 @@ same "a program that insists on KVM_VM" "set_env pstate -1; set_env kvm 0; env 2
 api "--lcores 5@1 -- all"
 like "lcore 5 on CPU 1 is vCPU 1" '^POWER: freqring: lcore 5 is CPU 1, vCPU 1$' "$out"
 soon_st "... and nobody else" "[c['requests'] > 0 for c in vm('$vm')['channels']]" "[true, true]"
-api "--lcores 0@(0-1) -- all"
+api "--lcores '0@(0-1)' -- all"
 like "an lcore that floats is refused" '^POWER: freqring: lcore 0 may run on 2 CPUs' "$out"
 like "... by its init" '^init -1$' "$out"
 
@@ -161,7 +161,8 @@ loads "legacy, after a restart"
 ends legacy
 
 note "pmd-mgmt scale"
-l3fwd_begin 0 --pmd-mgmt scale
+# Traffic has to share a vCPU with a poll loop, so it comes with gaps.
+l3fwd_begin 0 --pmd-mgmt scale --max-empty-polls 50000
 like "scale: the mode" 'Selected operation mode: pmd mgmt' "$out"
 unlike "scale: it is not refused" 'Error|err=' "$out"
 loads scale

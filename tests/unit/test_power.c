@@ -484,6 +484,26 @@ test_table(void **state)
 	assert_int_equal(power_get_freq(LCORE), 2);
 }
 
+/* A host that does not answer is waited for, but not again and again. */
+static void
+test_not_applied(void **state)
+{
+	struct rig *r = begin(state, &with_turbo);
+	uint64_t start = frq_now_ns(), first;
+
+	apply_index(r, vcpu_of(0), &with_turbo, 0);
+	assert_int_equal(power_freq_min(LCORE), 1);
+	assert_int_equal(power_get_freq(LCORE), 0);
+	first = frq_now_ns() - start;
+	assert_true(first >= 100000000);
+	start = frq_now_ns();
+	assert_int_equal(power_get_freq(LCORE), 0);
+	assert_true(frq_now_ns() - start < first / 2);
+	assert_string_equal(taken(r, vcpu_of(0)), "min");
+	apply_index(r, vcpu_of(0), &with_turbo, 4);
+	assert_int_equal(power_get_freq(LCORE), 4);
+}
+
 /* Pinned elsewhere: what was asked holds, its index is another one. */
 static void
 test_table_changes(void **state)
@@ -582,7 +602,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_host_dead), T(test_decided_once), T(test_no_device), T(test_broken_device),
 		T(test_remapped), T(test_refused), T(test_not_initialised), T(test_init_and_exit),
-		T(test_max_and_min), T(test_steps), T(test_turbo), T(test_no_turbo), T(test_table),
+		T(test_max_and_min), T(test_steps), T(test_turbo), T(test_no_turbo), T(test_table), T(test_not_applied),
 		T(test_table_changes), T(test_no_table), T(test_restart), T(test_ring_full),
 	};
 #undef T
