@@ -240,17 +240,16 @@ with_driver(char *library, int argc, char **argv)
 static int
 start(struct plan *plan, int argc, char **argv)
 {
-	char **v = argv;
+	char **v = argv, **with = NULL;
 	int ret;
 
 	if (plan->driver)
-		v = with_driver(plan->library, argc, argv);
+		v = with = with_driver(plan->library, argc, argv);
 	if (v == NULL || (!plan->driver && !set_preload(plan->library)))
 		return cannot(plan, strerror(ENOMEM), NULL);
 	(void)execv(plan->program.path, v);
 	ret = cannot(plan, strerror(errno), NULL);
-	if (plan->driver)
-		free(v);
+	free(with);
 	return ret;
 }
 

@@ -77,7 +77,7 @@ decide(void)
 		.device = getenv("FREQRING_DEVICE"),
 		.moved = say_moved,
 	};
-	struct freqring_info info;
+	struct freqring_info info = { .host_alive = false };
 	int ret = freqring_open(&self.fr, &options);
 
 	if (ret == 0)

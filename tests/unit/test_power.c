@@ -602,7 +602,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_host_dead), T(test_decided_once), T(test_no_device), T(test_broken_device),
 		T(test_remapped), T(test_refused), T(test_not_initialised), T(test_init_and_exit),
-		T(test_max_and_min), T(test_steps), T(test_turbo), T(test_no_turbo), T(test_table), T(test_not_applied),
+		T(test_max_and_min), T(test_steps), T(test_turbo), T(test_no_turbo), T(test_table),
+		T(test_not_applied),
 		T(test_table_changes), T(test_no_table), T(test_restart), T(test_ring_full),
 	};
 #undef T
