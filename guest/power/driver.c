@@ -18,7 +18,7 @@
 #include "lcores.h"
 #include "ops.h"
 
-RTE_LOG_REGISTER_SUFFIX(freqring_logtype, freqring, INFO);
+static int logtype;	/* librte_power's own */
 
 static bool
 cpus_of(unsigned int lcore, cpu_set_t *cpus)
@@ -32,7 +32,7 @@ cpus_of(unsigned int lcore, cpu_set_t *cpus)
 static void
 log_line(enum lcores_log_level level, const char *line)
 {
-	(void)rte_log((uint32_t)level, (uint32_t)freqring_logtype, "POWER: %s\n", line);
+	(void)rte_log((uint32_t)level, (uint32_t)logtype, "POWER: %s\n", line);
 }
 
 static int
@@ -71,11 +71,13 @@ static struct rte_power_cpufreq_ops ops = {
 	.get_caps = capabilities,
 };
 
-/* After the log type's. */
-RTE_INIT_PRIO(freqring_register, LAST)
+RTE_INIT(freqring_register)
 {
 	static const struct lcores_dpdk here = { .cpus = cpus_of, .log = log_line };
 
+	logtype = rte_log_register("lib.power");
+	if (logtype < 0)
+		logtype = RTE_LOGTYPE_USER1;
 	if (lcores_stand_in(&here))
 		(void)rte_power_register_cpufreq_ops(&ops);
 }
