@@ -100,7 +100,7 @@ before=$(st "[c['requests'] for c in vm('$vm')['channels']]")
 api "--lcores 5@1 -- all"
 like "lcore 5 on CPU 1 is vCPU 1" '^POWER: freqring: lcore 5 is CPU 1, vCPU 1$' "$out"
 same "... whose requests came in, and no other's" "[true, false]" \
-	"$(st "[ch('$vm', 1)['requests'] > $before[1] + 10, ch('$vm', 0)['requests'] > $before[0]]")"
+	"$(st "[ch('$vm', 1)['requests'] > (${before})[1] + 10, ch('$vm', 0)['requests'] > (${before})[0]]")"
 api "--lcores '0@(0-1)' -- all"
 like "an lcore that floats is refused" '^POWER: freqring: lcore 0 may run on 2 CPUs' "$out"
 like "... by its init" '^init -1$' "$out"
