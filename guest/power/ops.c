@@ -83,23 +83,26 @@ say(struct lcore *l, enum lcores_asked what, uint32_t khz)
 	return ret;
 }
 
-static __attribute__((noinline)) int
-ask(struct lcore *l, enum lcores_asked what)
+static inline int
+asked(struct lcore *l, enum lcores_asked what, int ret)
 {
-	int ret = say(l, what, 0);
-
-	return ret < 0 ? failed(l, ret) : ret;
+	if (frq_unlikely(ret < 0))
+		return failed(l, ret);
+	l->asked = (uint8_t)what;
+	return ret;
 }
 
-/* What poll loops do: a repeat as a rule. */
-static inline int
-ask_from_loop(unsigned int lcore, enum lcores_asked what, enum frq_op op)
+/* Not what poll loops do as a rule: functions of their own, so that a repeat saves nothing. */
+static __attribute__((noinline)) int
+ask_max(struct lcore *l)
 {
-	struct lcore *l = lcores_taken(lcore);
+	return asked(l, LCORES_ASKED_MAX, freqring_max(l->ch));
+}
 
-	if (frq_unlikely(l == NULL))
-		return not_taken(lcore);
-	return frq_drop_repeat(l->ch, frq_ask(op, 0)) ? 0 : ask(l, what);
+static __attribute__((noinline)) int
+ask_min(struct lcore *l)
+{
+	return asked(l, LCORES_ASKED_MIN, freqring_min(l->ch));
 }
 
 static int
@@ -368,13 +371,21 @@ power_freq_down(unsigned int lcore)
 int
 power_freq_max(unsigned int lcore)
 {
-	return ask_from_loop(lcore, LCORES_ASKED_MAX, FRQ_OP_MAX);
+	struct lcore *l = lcores_taken(lcore);
+
+	if (frq_unlikely(l == NULL))
+		return not_taken(lcore);
+	return frq_drop_repeat(l->ch, frq_ask(FRQ_OP_MAX, 0)) ? 0 : ask_max(l);
 }
 
 int
 power_freq_min(unsigned int lcore)
 {
-	return ask_from_loop(lcore, LCORES_ASKED_MIN, FRQ_OP_MIN);
+	struct lcore *l = lcores_taken(lcore);
+
+	if (frq_unlikely(l == NULL))
+		return not_taken(lcore);
+	return frq_drop_repeat(l->ch, frq_ask(FRQ_OP_MIN, 0)) ? 0 : ask_min(l);
 }
 
 int
@@ -416,7 +427,7 @@ power_enable_turbo(unsigned int lcore)
 	}
 	ret = set_turbo(l, true);
 	if (ret == 0)
-		ret = ask(l, LCORES_ASKED_MAX);
+		ret = ask_max(l);
 	return ret < 0 ? ret : 0;
 }
 
@@ -431,7 +442,7 @@ power_disable_turbo(unsigned int lcore)
 		return not_taken(lcore);
 	ret = set_turbo(l, false);
 	if (ret == 0 && read_table(l, &t) && t.turbo && index_asked(l, &t) <= 1)
-		ret = ask(l, LCORES_ASKED_MAX);
+		ret = ask_max(l);
 	return ret < 0 ? ret : 0;
 }
 

@@ -66,11 +66,12 @@ api()
 l3fwd_begin()
 {
 	guest "$power_vm" --timeout "$power_start_seconds" \
-		"freqring-guest run -- l3fwd-power -l 0,1 $power_eal$power_plugins \
+		"rm -f /tmp/l3fwd
+		freqring-guest run -- l3fwd-power -l 0,1 $power_eal$power_plugins \
 			--vdev net_af_packet0,iface=veth0 --vdev net_af_packet1,iface=veth1 -- \
 			-p 3 --no-numa --parse-ptype --config '(0,0,$1),(1,0,1)' ${*:2} >/tmp/l3fwd 2>&1 &
 		echo \$! >/tmp/pid
-		until grep -qE 'entering main|Bring up the Timer|Cause:' /tmp/l3fwd; do
+		until grep -qsE 'entering main|Bring up the Timer|Cause:' /tmp/l3fwd; do
 			kill -0 \$! || break
 			usleep 100000
 		done; cat /tmp/l3fwd"
