@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include <rte_launch.h>
-#include <rte_power.h>
 
 #include "applier.h"
+#include "cpufreq.h"
 #include "eal.h"
 #include "report.h"
 #include "ring.h"

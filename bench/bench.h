@@ -58,6 +58,7 @@ enum bench_status cmd_eventfd(struct bench *b, int argc, char **argv);
 enum bench_status cmd_merge(struct bench *b, int argc, char **argv);
 enum bench_status cmd_pingpong(struct bench *b, int argc, char **argv);
 enum bench_status cmd_post_cost(struct bench *b, int argc, char **argv);
+enum bench_status cmd_power_cost(struct bench *b, int argc, char **argv);
 enum bench_status cmd_report(struct bench *b, int argc, char **argv);
 enum bench_status cmd_ring_vs_rte(struct bench *b, int argc, char **argv);
 enum bench_status cmd_rtt(struct bench *b, int argc, char **argv);

@@ -174,6 +174,23 @@ frq_turbo(const struct freqring_channel *ch)
 	return ch->asked_turbo != 0 ? ch->asked_turbo : ch->turbo;
 }
 
+/**
+ * Drop the wish `a` if it is the plain case of a repeat: what the request path
+ * does first, for who has no call to spare.
+ *
+ * @return false: nothing was done; ask
+ */
+static inline bool
+frq_drop_repeat(struct freqring_channel *ch, frq_ask_t a)
+{
+	/* Pairs with the applier's store, host/state_line.c. */
+	if (frq_unlikely(ch->asked_wish != a || ch->quiet_left <= 1 ||
+	    frq_load64(ch->quick_word) != ch->verdict))
+		return false;
+	ch->quiet_left--;
+	return true;
+}
+
 /* From now on nothing is a repeat. */
 static inline void
 frq_forget_asked(struct freqring_channel *ch)

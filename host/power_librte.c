@@ -604,7 +604,8 @@ librte_set(unsigned int cpu, unsigned int index, struct frq_err *err)
 		ret = cpufreq_set_khz(&s->files, khz_of(s, index));
 		return ret == 0 ? 0 : why(cpu, ret, "its frequency cannot be set", err);
 	}
-	if (rte_power_set_freq(cpu, index) >= 0)
+	/* Unsigned since DPDK 24.11, and -1 for failure all the same. */
+	if ((int)rte_power_set_freq(cpu, index) >= 0)
 		return 0;
 	frq_err_set(err, "CPU %u: librte_power refused index %u", cpu, index);
 	return -EIO;

@@ -24,6 +24,7 @@ enum cli_exit {
 struct cli {
 	struct freqring *fr;
 	struct freqring_info info;	/* as of the start */
+	const struct freqring_options *options;	/* it was opened with, or is to be */
 	const char *name;		/* of the subcommand */
 	bool json;
 };
@@ -32,6 +33,7 @@ int cmd_info(struct cli *cli, int argc, char **argv);
 int cmd_set(struct cli *cli, int argc, char **argv);
 int cmd_get(struct cli *cli, int argc, char **argv);
 int cmd_ping(struct cli *cli, int argc, char **argv);
+int cmd_run(struct cli *cli, int argc, char **argv);
 int cmd_watch(struct cli *cli, int argc, char **argv);
 int cmd_set_cpu_freq(struct cli *cli, int argc, char **argv);
 int cmd_query_cpu_freq(struct cli *cli, int argc, char **argv);

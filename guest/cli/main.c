@@ -16,27 +16,30 @@ struct command {
 	const char *args;
 	const char *help;
 	int (*run)(struct cli *cli, int argc, char **argv);
+	bool raw;		/* its arguments are another program's, and it opens no transport */
 };
 
 static const struct command commands[] = {
 	{ "info", "",
-	  "what is known of the host and of the shared memory", cmd_info },
+	  "what is known of the host and of the shared memory", cmd_info, false },
 	{ "set", "LCORE up|down|min|max|MHZ|release [-w SECONDS]\n"
 		"       freqring-guest set LCORE turbo on|off\n"
 		"       freqring-guest set LCORE lease SECONDS",
-	  "ask for a frequency, wait (1 s) until it is applied, say what was granted", cmd_set },
+	  "ask for a frequency, wait (1 s) until it is applied, say what was granted", cmd_set, false },
 	{ "get", "[LCORE]",
-	  "frequencies, wishes and what was granted, of one CPU or of all", cmd_get },
+	  "frequencies, wishes and what was granted, of one CPU or of all", cmd_get, false },
 	{ "ping", "[-n COUNT] [-l LCORE]",
-	  "time COUNT (100000) round trips to the host; changes nothing", cmd_ping },
+	  "time COUNT (100000) round trips to the host; changes nothing", cmd_ping, false },
 	{ "watch", "[-n LINES] [-i SECONDS]",
-	  "a line for each change of a CPU's state, looked for every 0.1 s", cmd_watch },
+	  "a line for each change of a CPU's state, looked for every 0.1 s", cmd_watch, false },
+	{ "run", "[--] PROGRAM [ARGUMENT...]",
+	  "start a DPDK program so that its librte_power speaks to the host", cmd_run, true },
 	{ "set_cpu_freq", "LCORE up|down|min|max|enable_turbo|disable_turbo",
-	  "as in DPDK's guest_cli", cmd_set_cpu_freq },
+	  "as in DPDK's guest_cli", cmd_set_cpu_freq, false },
 	{ "query_cpu_freq", "LCORE|all",
-	  "as in DPDK's guest_cli", cmd_query_cpu_freq },
+	  "as in DPDK's guest_cli", cmd_query_cpu_freq, false },
 	{ "query_cpu_caps", "LCORE|all",
-	  "as in DPDK's guest_cli", cmd_query_cpu_caps },
+	  "as in DPDK's guest_cli", cmd_query_cpu_caps, false },
 };
 
 #define NB_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -81,8 +84,10 @@ find_command(const char *name)
 }
 
 static bool
-wants_help(int argc, char **argv)
+wants_help(const struct command *c, int argc, char **argv)
 {
+	if (c->raw && argc > 2)
+		argc = 2;
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return true;
@@ -118,6 +123,9 @@ run(struct cli *cli, const struct command *c, const struct freqring_options *opt
 	optind = 0;
 	opterr = 0;
 	cli->name = c->name;
+	cli->options = options;
+	if (c->raw)
+		return c->run(cli, argc, argv);
 	argc = take_output_option(cli, argc, argv);
 	ret = freqring_open(&cli->fr, options);
 	if (ret == 0)
@@ -203,7 +211,7 @@ main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (wants_help(argc, argv)) {
+	if (wants_help(c, argc, argv)) {
 		print_command_help(c);
 		return CLI_OK;
 	}

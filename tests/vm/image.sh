@@ -9,7 +9,7 @@
 # Debian's linux-image-cloud-amd64 stands for: downloaded and unpacked below
 # OUTDIR, not installed. FREQRING_KERNEL=download insists on the latter,
 # FREQRING_KERNEL=FILE names one. The initramfs holds busybox, guest-init.sh as
-# /init, the virtio-serial modules of that kernel, and each PROGRAM (a path, or
+# /init, the modules of that kernel for virtio-serial and veth, and each PROGRAM (a path, or
 # one relative to BUILDDIR) in /bin, or in /lib if it is a shared library, with
 # the libraries that it is linked to.
 #
@@ -29,7 +29,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 init=${IMAGE_INIT:-$here/guest-init.sh}
 stands_for=${IMAGE_PACKAGE:-linux-image-cloud-amd64}
 modules=${IMAGE_MODULES:-virtio_ring virtio virtio_pci_modern_dev
-	virtio_pci_legacy_dev virtio_pci virtio_console}
+	virtio_pci_legacy_dev virtio_pci virtio_console veth}
 
 die()
 {
