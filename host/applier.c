@@ -19,7 +19,7 @@
 #define NO_LEASE	UINT64_MAX
 #define STORM		16u	/* requests folded at once: the guest does not wait for each */
 #define STORM_NS	50000u	/* then that channel is left alone until more are folded */
-#define STORM_MAX_NS	3200000u /* at last, while it goes on */
+#define STORM_MAX_NS	6400000u /* at last, while it goes on */
 #define CROWD		64u	/* requests of all the others before the queue was empty */
 #define CROWD_STORM	4u	/* then so many of one are a storm */
 

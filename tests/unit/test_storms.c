@@ -106,7 +106,7 @@ one_storms(void **state)
 	post(0, 20);
 	run();
 	assert_true(all_applied(0));
-	for (; ns < 3200 * US; ns *= 2)
+	for (; ns < 6400 * US; ns *= 2)
 		expect_pause(0, ns);
 	expect_pause(0, ns);
 	expect_pause(0, ns);
