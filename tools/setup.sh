@@ -26,6 +26,7 @@ packages=(
 	"build libevent-dev      event loop of the control thread"
 	"build libinih-dev       the configuration file"
 	"build libxml2-dev       the domain XML"
+	"build libsystemd-dev    logind: whether the host may sleep"
 	"build libedit-dev      freqring shell: lines with history and completion"
 	"build scdoc             man pages"
 	"demo  qemu-system-x86   runs the guests"

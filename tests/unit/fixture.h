@@ -599,6 +599,7 @@ static const struct power_ops recorder_ops FX_UNUSED = {
 	.set = recorder_set,
 	.check = recorder_check,
 	.force = recorder_force,
+	.again = recorder_force,
 	.give_back = recorder_give_back,
 	.look = recorder_look,
 	.get = recorder_get,
