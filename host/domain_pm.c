@@ -45,6 +45,8 @@ advice(enum pm_target target)
 	case VIR_ERR_OPERATION_INVALID:
 		return "; see <pm> of its definition, and whether it runs";
 	case VIR_ERR_INTERNAL_ERROR:
+		if (target == PM_TARGET_HYBRID)
+			return "; it takes systemd or pm-utils in the guest, and swap";
 		return target == PM_TARGET_MEM ? "; the guest's kernel has no suspend to memory?" :
 			"; has the guest swap of its own, as large as its memory in use, and resume= on its command line?";
 	default:
@@ -76,17 +78,18 @@ domain_pm_suspend(virConnectPtr conn, const char *vm, enum pm_target target, str
 		[PM_TARGET_DISK] = VIR_NODE_SUSPEND_TARGET_DISK,
 		[PM_TARGET_HYBRID] = VIR_NODE_SUSPEND_TARGET_HYBRID,
 	};
+	const char *name;
 	virDomainPtr dom;
 	int ret = domain_lookup(conn, vm, &dom, err);
 
 	if (ret < 0)
 		return ret;
-	virResetLastError();
+	/* Before, for it forgets what the last error was. */
+	name = virDomainGetName(dom);
 	/* Of a duration libvirt knows nothing here. */
 	if (virDomainPMSuspendForDuration(dom, targets[target], 0, 0) < 0) {
 		ret = error_of();
-		frq_err_set(err, "VM %.64s: %.120s%s", virDomainGetName(dom), virt_error_text(),
-			advice(target));
+		frq_err_set(err, "VM %.64s: %.120s%s", name, virt_error_text(), advice(target));
 	}
 	(void)virDomainFree(dom);
 	return ret;
@@ -95,15 +98,16 @@ domain_pm_suspend(virConnectPtr conn, const char *vm, enum pm_target target, str
 static int
 call(virConnectPtr conn, const char *vm, int (*fn)(virDomainPtr dom), struct frq_err *err)
 {
+	const char *name;
 	virDomainPtr dom;
 	int ret = domain_lookup(conn, vm, &dom, err);
 
 	if (ret < 0)
 		return ret;
-	virResetLastError();
+	name = virDomainGetName(dom);
 	if (fn(dom) < 0) {
 		ret = error_of();
-		frq_err_set(err, "VM %.64s: %.160s", virDomainGetName(dom), virt_error_text());
+		frq_err_set(err, "VM %.64s: %.160s", name, virt_error_text());
 	}
 	(void)virDomainFree(dom);
 	return ret;

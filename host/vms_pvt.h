@@ -46,6 +46,7 @@ struct entry {
 	char serial_problem[256];
 	/* vms_sleep.c */
 	struct guest_sleep sleep;
+	bool started;			/* libvirt said so, and the map does not yet */
 	int64_t state_since_ms;		/* CLOCK_REALTIME, of `power`; 0: not known */
 	enum vms_power power;		/* as last looked at */
 	enum { KEPT_NONE, KEPT_ASLEEP, KEPT_BACK } keeps;	/* wishes of a machine that is gone */

@@ -207,7 +207,7 @@ power_of(const struct entry *e)
 	case VM_DEFINED:
 		break;
 	}
-	return VMS_OFF;
+	return e->started ? VMS_RUNNING : VMS_OFF;
 }
 
 static void
@@ -259,6 +259,7 @@ vms_pm(struct vms *v, const uint8_t uuid[16], enum guest_pm pm, struct sleep_tim
 		return;
 	was = e->sleep.kind;
 	woke = guest_sleep_event(&e->sleep, pm, at);
+	e->started = pm == GUEST_PM_STARTED;
 	/* Not the guest that suspended to disk: an operator's fresh start of one that was off. */
 	if (pm == GUEST_PM_STARTED && was == SLEEP_NONE && e->keeps == KEPT_ASLEEP)
 		e->keeps = KEPT_NONE;
@@ -273,6 +274,7 @@ vms_sleep_follow(struct vms *v, struct entry *e)
 {
 	enum sleep_kind was = e->sleep.kind;
 
+	e->started &= v->map->read_ns < e->sleep.event_ns;
 	(void)follow_sleep(v, e, was, guest_sleep_map(&e->sleep, e->state, v->map->read_ns));
 }
 

@@ -42,6 +42,7 @@ packages=(
 	"test  clang             a second compiler, and libFuzzer"
 	"test  libclang-rt-14-dev  its sanitizers and libFuzzer"
 	"test  libvirt-daemon-system  the one test with the system's own libvirt"
+	"test  qemu-guest-agent  suspends Linux guests"
 	"test  procps            pgrep, in the test host"
 	"test  dpdk-doc          sources of DPDK's own programs, which tests build as the peer"
 	"test  acpica-tools      iasl, for the P-states of the test host"

@@ -8,6 +8,8 @@ set -u
 # shellcheck source=tests/system/check.sh
 . "$(dirname "$0")/check.sh"
 
+SYS_PROGRAMS=$(command -v qemu-ga) || skip "qemu-ga is missing: install the package qemu-guest-agent (make setup)"
+export SYS_PROGRAMS
 sys_begin
 there_cpu=$FR_POLLER_CPU
 [ "$(nproc)" -eq 2 ] || there_cpu=1
@@ -157,6 +159,110 @@ soon "undefined: forgotten" test ! -e "$VM_WORKDIR/fr/sleep.json"
 vm_virsh define "$VM_WORKDIR/keys.xml" >/dev/null || bail "define"
 soon "... defined again it is off" power_is keys "shut off"
 vm_virsh undefine keys >/dev/null
+
+
+# --- Linux, with the guest agent --------------------------------------------
+
+# linux NAME DEVICES: a guest with the agent's channel
+linux()
+{
+	VM_PINS="0:$there_cpu" VM_CMDLINE="freqring.modules=1 ${3:-}" \
+		VM_XML_DOMAIN="$pm${4:-}" VM_XML_DEVICES="<channel type='unix'>
+		<target type='virtio' name='org.qemu.guest_agent.0'/></channel>$2" \
+		vm_xml "$1" 1 "$(sys_shm "$1")" | vm_define
+}
+
+# agent VM: starts it, as a distribution's init would
+agent()
+{
+	vm_exec "$1" 'for p in /sys/class/virtio-ports/*; do
+		[ "$(cat $p/name)" != org.qemu.guest_agent.0 ] ||
+			qemu-ga -d -m virtio-serial -p /dev/${p##*/} -f /run/qga.pid -t /run || exit
+	done
+	keeper 0 1400000 >/tmp/keeper 2>&1 &' >/dev/null
+}
+
+agent_answers()
+{
+	vm_virsh qemu-agent-command "$1" '{"execute":"guest-ping"}' >/dev/null 2>&1
+}
+
+# timed COMMAND...: run, and the log has what it said
+timed()
+{
+	run "$@"
+	note "$out"
+}
+
+linux plain "" || bail "a Linux domain"
+vm_start plain || bail "a Linux guest"
+run fr dompmsuspend plain mem
+same "no agent in the guest, exit status" 1 "$status"
+like "... says so" 'is qemu-guest-agent started in the guest' "$out"
+agent plain || bail "the agent in the guest"
+soon "the agent answers" agent_answers plain
+soon_st "a program in the guest asks" "$there" 1400000
+timed fr dompmsuspend plain mem
+same "dompmsuspend mem, exit status" 0 "$status"
+like "... says what came of it" '^VM plain: suspended to memory after' "$out"
+same "... its vote is given up by then" 0 "$(st "$there")"
+timed fr dompmwakeup plain
+same "dompmwakeup, exit status" 0 "$status"
+soon_st "... it asks on" "$there" 1400000
+same "... its ring is the same" "epoch 1" "$(vm_exec plain 'grep -o "epoch [0-9]*" /tmp/keeper | tail -n 1')"
+timed fr dompmsuspend plain --target mem --duration 2
+same "for two seconds, exit status" 0 "$status"
+like "... of which domstate knows" '^wakes +in [0-2] s$' "$(fr domstate plain)"
+soon "... then it is woken up" power_is plain running
+soon "... told" told operator 'VM plain: woken up at the time that was asked for'
+soon_st "... and asks" "$there" 1400000
+timed fr powerstate plain disk --timeout 20
+same "to disk without swap, exit status" 1 "$status"
+like "... says what is missing" 'has the guest swap of its own' "$out"
+same "... it runs" running "$(power plain)"
+# What a distribution's tool may do, too: say yes, and nothing more.
+vm_exec plain 'for f in pm-is-supported pm-hibernate; do printf "#!/bin/sh\n" >/bin/$f; chmod 755 /bin/$f; done'
+timed fr dompmsuspend plain disk --timeout 3
+same "a guest that only says yes, exit status" 1 "$status"
+like "... is not believed" 'did not suspend within 3 s, though libvirt' "$out"
+same "... it runs, with its vote" "running 1400000" "$(power plain) $(st "$there")"
+vm_stop plain
+
+truncate -s 256M "$VM_WORKDIR/g/swap.img"
+chmod 600 "$VM_WORKDIR/g/swap.img"
+mkswap "$VM_WORKDIR/g/swap.img" >/dev/null 2>&1 || bail "mkswap"
+[ "$(id -u)" -ne 0 ] || chown "$VM_QEMU_USER" "$VM_WORKDIR/g/swap.img"
+# The kernel reads its image back before it comes to the initramfs, so the disk
+# has to be one that it can do without: NVMe, which libvirt has no word for.
+VM_MEMORY=256 linux swap "" "resume=/dev/nvme0n1 resumewait" \
+	"<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+	<qemu:arg value='-drive'/><qemu:arg value='file=$VM_WORKDIR/g/swap.img,format=raw,if=none,id=swap'/>
+	<qemu:arg value='-device'/><qemu:arg value='nvme,drive=swap,serial=swap,addr=0x1d'/></qemu:commandline>" ||
+	bail "a Linux domain with swap"
+vm_start swap || bail "a Linux guest with swap"
+agent swap && vm_exec swap 'swapon /dev/nvme0n1' || bail "agent and swap in the guest"
+soon "the agent of the other answers" agent_answers swap
+soon_st "a program in it asks" "$there" 1400000
+timed fr dompmsuspend swap hybrid
+same "both at once, which this guest's agent cannot, exit status" 1 "$status"
+like "... and why" 'takes systemd or pm-utils in the guest' "$out"
+: >"$events"
+timed fr dompmsuspend swap disk
+same "dompmsuspend disk, exit status" 0 "$status"
+like "... says what came of it" '^VM swap: suspended to disk after' "$out"
+soon_st "... its QEMU is gone, and its vote" "[vm('swap')['state'], $there]" '["defined", 0]'
+timed fr powerstate swap running
+same "started, exit status" 0 "$status"
+like "... says what came of it" '^VM swap: running after' "$out"
+soon "... told" told votes 'VM swap: awake after .*: 1 vote back, at the maximum for 30 s'
+soon_st "... its program goes on where it was, and asks" "$there" 1400000
+like "... of a ring that began anew" "^epoch 1\$" \
+	"$(vm_exec swap 'grep -o "epoch [0-9]*" /tmp/keeper | head -n 1')"
+like "... which it has seen" "epoch [2-9].* granted 1400000 .*restated 1" \
+	"$(vm_exec swap 'tail -n 1 /tmp/keeper')"
+like "... because its kernel read its memory back" 'hibernation: Read [0-9]+ kbytes' \
+	"$(tr -cd '[:print:]\n' <"$VM_WORKDIR/g/swap/console.log")"
+vm_stop swap
 
 fr_stop
 same "the daemon ends in good order" 0 "$?"
