@@ -38,9 +38,8 @@ guest_sleep_event(struct guest_sleep *g, enum guest_pm pm, struct sleep_time at)
 		fall_asleep(g, SLEEP_DISK, at);
 		break;
 	case GUEST_PM_WAKEUP:
-		return end_sleep(g, true);
 	case GUEST_PM_STARTED:
-		/* libvirt also says so of one that wakes up from memory. */
+		/* Of one that wakes up from memory libvirt says either. */
 		return end_sleep(g, true);
 	}
 	return (struct guest_woke){ .from = SLEEP_NONE };

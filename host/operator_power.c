@@ -319,9 +319,12 @@ power_orders_free(struct power_orders *o)
 
 	if (o == NULL)
 		return;
-	/* Those whose job is left behind in libvirt were told so, and are over. */
+	/*
+	 * Those whose job is left behind in libvirt were told so, and are over.
+	 * The analyzer does not see LIST_REMOVE take one off the list.
+	 */
 	while ((w = LIST_FIRST(&o->list)) != NULL) {
-		if (!w->over && w->pending != NULL)
+		if (!w->over && w->pending != NULL) /* NOLINT(clang-analyzer-unix.Malloc) */
 			control_answer(w->pending, NULL, RPC_FAILED,
 				"freqringd ends, and does not wait any more for what the guest does");
 		free_order(w);

@@ -11,6 +11,7 @@
 #
 # What it writes to the P-state ports is seen outside all along. Each machine has
 # a fresh copy of the disk; /dev/vdb is an empty file system.
+# shellcheck disable=SC2034,SC2154	# variables of lib.sh
 
 _sleeper_pid=
 _sleeper_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
