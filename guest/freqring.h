@@ -267,7 +267,7 @@ int freqring_release(struct freqring_channel *ch);
 int freqring_lease(struct freqring_channel *ch, uint32_t seconds);
 /** Ask to be told (freqring_options.host) before the host sleeps and when it is
  *	back, or no more. Found by the calls above as a restart of the host is,
- *	by waits, and at no cost while there is nothing to tell. Without it the
+ *	and at no cost while there is nothing to tell. Without it the
  *	state is in freqring_get_status all the same. Said again after a move
  *	and a restart. -EOPNOTSUPP: the host is too old, or this is virtio-serial
  */

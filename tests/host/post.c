@@ -18,8 +18,8 @@
  *			which is awaited; prints how long that took
  *	show		posts nothing
  *	wait=MS		holds the channel for so long
- *	told=N		asks to be told what the host does, and pings until it was N
- *			times; a line each
+ *	told=N		asks to be told what the host does, and goes on asking for
+ *			what it has until it was N times; a line each
  *	until=FILE	holds the channel until there is such a file
  */
 #include <errno.h>
@@ -153,7 +153,8 @@ await_told(struct freqring_channel *ch, unsigned long n)
 	int ret = freqring_tell_host(ch, true);
 
 	for (unsigned int i = 0; i < TOLD_US / LOOK_US && ret >= 0 && nb_told < n; i++) {
-		ret = freqring_ping(ch, 1);
+		/* A repeat: so it is from the start. */
+		ret = freqring_turbo(ch, true);
 		/* Nobody takes them while the host is about to sleep. */
 		if (ret == -EAGAIN)
 			ret = 0;

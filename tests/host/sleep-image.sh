@@ -35,7 +35,7 @@ iasl -p "$out/pstate" "$here/pstate.asl" >"$out/iasl.log" 2>&1 || {
 programs=(bash dash sh cat ls cp mv rm ln mkdir rmdir chmod chown touch head tail cut tr sort
 	uniq wc sed grep awk mawk gawk find xargs basename dirname id env printf date sleep stat
 	readlink uname getent mount umount setsid setpriv flock base64 od stty install tee seq
-	timeout kill ps pgrep dmesg busybox hostname taskset logger mktemp test expr truncate
+	nproc lsmod modprobe hwclock free sync timeout kill ps pgrep dmesg busybox hostname taskset logger mktemp test expr truncate
 	systemctl systemd loginctl journalctl busctl dbus-daemon dbus-send rtcwake ip
 	fsfreeze libvirtd virsh virtlogd qemu-system-x86_64 qemu-img socat
 	pm-suspend pm-hibernate pm-suspend-hybrid pm-is-supported pm-powersave)
@@ -85,10 +85,15 @@ mapfile -t objects < <(find "${folders[@]}" -type f \( -name '*.so*' -o -perm -u
 {
 	with_libraries "${files[@]}" "${ours[@]}" "${objects[@]}"
 	find "${folders[@]}" \( -type f -o -type l \) 2>/dev/null
-} | sort -u | sed -e 's,^/bin/,/usr/bin/,' -e 's,^/sbin/,/usr/sbin/,' -e 's,^/lib,/usr/lib,' |
+} | sort -u | while read -r file; do
+	# A link, and what it ends at: two files of one library would be two libraries.
+	printf '%s\n' "$file"
+	readlink -e "$file" || :
+done | sed -e 's,^/bin/,/usr/bin/,' -e 's,^/sbin/,/usr/sbin/,' -e 's,^/lib,/usr/lib,' |
 	sort -u >"$out/root.list"
-# What /usr/bin/sh and the like point at is in the list, too, or a file here.
-tar -C / -c -h --hard-dereference -T <(sed 's,^/,,' "$out/root.list") --ignore-failed-read 2>/dev/null |
+# Awk and the like are links by way of /etc/alternatives.
+find /etc/alternatives -type l >>"$out/root.list"
+tar -C / -c -T <(sed 's,^/,,' "$out/root.list") --ignore-failed-read 2>/dev/null |
 	tar -C "$root" -x
 mkdir -p "$root$top" && cp -r "$top/tests" "$root$top/"
 cp /bin/busybox "$root/usr/bin/busybox" 2>/dev/null || :
