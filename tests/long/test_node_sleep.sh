@@ -127,11 +127,11 @@ like "... and who asked to be told is" '^told vCPU 0: suspending 10000$' "$out"
 VM_EXEC_SECONDS=150 h 'until_is 120 1 eval "grep -cE \"slept|not sleep\" /tmp/verdict"; cat /tmp/verdict; fr events; cat /tmp/told
 	cat /sys/power/suspend_stats/success; cat /sys/class/rtc/rtc0/wakealarm; fr verify; post vm 1 show'
 note "back after $((SECONDS - began)) s"
-like "it slept, and says for how long" '^the host slept for [45][0-9]\.[0-9] s$' "$out"
+like "it slept, and says for how long" '^the host slept for [1-9][0-9]*\.[0-9] s$' "$out"
 like "... as the kernel says" '^1$' "$out"
 like "the poller was parked first" 'host-suspend +the host is about to sleep: requests wait until it is back' "$out"
-like "... and it was an event" 'host-resumed +the host slept for [45][0-9]\.[0-9] s: every CPU is set again' "$out"
-like "who asked to be told is" '^told vCPU 0: resumed [45][0-9]{4}$' "$out"
+like "... and it was an event" 'host-resumed +the host slept for [1-9][0-9]*\.[0-9] s: every CPU is set again' "$out"
+like "who asked to be told is" '^told vCPU 0: resumed [0-9]{4,5}$' "$out"
 like "a guest sees it in its state line" '^show: .*granted 800000.*; host resumed' "$out"
 unlike "no alarm is left" '^[0-9]{10}$' "$out"
 like "verify is content" ' 0 wrong: all is as promised' "$out"
@@ -156,11 +156,14 @@ like "... and CPU 2" '(^| )800000$' "$(since 2)"
 
 # --- each way in which it does not sleep ---------------------------------------
 
-# A task that waits for a frozen file system cannot be frozen itself.
-h 'mkdir -p /tmp/fs
+# A task that waits for a frozen file system cannot be frozen itself. The tool that
+# libvirt ran may still be busy with what it does after a sleep.
+VM_EXEC_SECONDS=250 h 'mkdir -p /tmp/fs
 	mount /dev/vdb /tmp/fs && fsfreeze -f /tmp/fs && { setsid touch /tmp/fs/x & }
-	echo 1000 >/sys/power/pm_freeze_timeout; fr nodesuspend mem 60 --verify'
-same "the kernel gives it up: the verdict, exit status" 1 "$status"
+	echo 1000 >/sys/power/pm_freeze_timeout
+	until_is 120 0 eval "fr nodesuspend mem 60 --verify >/tmp/verdict 2>&1; echo status \$? >>/tmp/verdict; grep -c progress /tmp/verdict; true"
+	cat /tmp/verdict'
+like "the kernel gives it up: the verdict, exit status" '^status 1$' "$out"
 like "... says why" 'the host did not sleep: the kernel gave it up: error -16, step freeze' "$out"
 like "... and that the alarm is cleared" 'alarm that was to wake it up was still set, and is cleared' "$out"
 h 'fsfreeze -u /tmp/fs; umount /tmp/fs; cat /sys/class/rtc/rtc0/wakealarm; fr events; post vm 1 show; post vm 0 1200000'
