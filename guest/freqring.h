@@ -60,6 +60,17 @@ enum freqring_transport {
 	FREQRING_TRANSPORT_SERIAL = 2,	/* virtio-serial, to freqringd or DPDK's vm_power_manager */
 };
 
+/* What the host as a whole is about to do, or did last. */
+enum freqring_host {
+	FREQRING_HOST_AWAKE = 0,	/* nothing to tell */
+	FREQRING_HOST_SUSPENDING = 1,	/* goes to sleep soon, and this VM with it */
+	FREQRING_HOST_RESUMED = 2,	/* slept */
+	FREQRING_HOST_STAYED = 3,	/* was to sleep, and did not */
+};
+
+/** "awake", "suspending", "resumed" or "stayed awake". */
+const char *freqring_host_name(enum freqring_host host);
+
 /** "auto", "ivshmem" or "serial". */
 const char *freqring_transport_name(enum freqring_transport transport);
 
@@ -96,6 +107,14 @@ struct freqring_options {
 	void (*moved)(void *arg, enum freqring_transport from, enum freqring_transport to,
 		const char *why);
 	void *moved_arg;
+
+	/* Told, of channels that asked for it (freqring_tell_host), what the host
+	 * does; likewise from the thread that has the channel, in a call that
+	 * finds it. `ms`: until the host sleeps, about, as of when it said so;
+	 * or for how long it slept.
+	 */
+	void (*host)(void *arg, unsigned int vcpu, enum freqring_host host, uint32_t ms);
+	void *host_arg;
 };
 
 /**
@@ -246,6 +265,13 @@ int freqring_release(struct freqring_channel *ch);
  *	Never dropped as a repeat.
  */
 int freqring_lease(struct freqring_channel *ch, uint32_t seconds);
+/** Ask to be told (freqring_options.host) before the host sleeps and when it is
+ *	back, or no more. Found by the calls above as a restart of the host is,
+ *	and at no cost while there is nothing to tell. Without it the
+ *	state is in freqring_get_status all the same. Said again after a move
+ *	and a restart. -EOPNOTSUPP: the host is too old, or this is virtio-serial
+ */
+int freqring_tell_host(struct freqring_channel *ch, bool on);
 /** Consumed and echoed by the host, changes nothing. */
 int freqring_ping(struct freqring_channel *ch, uint32_t cookie);
 
@@ -290,6 +316,9 @@ struct freqring_status {
 		uint8_t op;
 		uint32_t arg;
 	} refusal[FREQRING_REFUSALS];
+	enum freqring_host host;
+	uint32_t host_ms;	/* as freqring_options.host has it */
+	unsigned int host_sleeps;	/* how often it slept since its daemon started, 16 bits */
 	/* This side's counters since attach. */
 	uint64_t posted, dropped, full, restated;
 

@@ -52,6 +52,8 @@ struct freqring {
 	void (*moved)(void *arg, enum freqring_transport from, enum freqring_transport to,
 		const char *why);
 	void *moved_arg;
+	void (*host)(void *arg, unsigned int vcpu, enum freqring_host host, uint32_t ms);
+	void *host_arg;
 
 	const struct frq_transport *chosen;	/* by freqring_open */
 
@@ -130,6 +132,8 @@ struct freqring_channel {
 	bool relative;			/* the last wish was a step up or down */
 	bool restate_due;		/* the host has not been told yet */
 	frq_ask_t wish, turbo;
+	bool tell_host;			/* it is to be told what the host does */
+	uint64_t host_word;		/* as last told */
 	uint32_t seen_khz;		/* the host's idea of the wish, 0: not seen */
 
 	const char *mute;		/* why it may not ask (any more), or NULL */
@@ -396,6 +400,22 @@ bool frq_taken_over(struct freqring_channel *ch);
 bool frq_is_applied(const struct freqring_channel *ch);
 
 int frq_ring_wait(struct freqring_channel *ch, bool applied, uint64_t end_ns);
+
+/* ---- request.c ------------------------------------------------------------ */
+
+/** Post what must not be said twice. @return 1, or a negative errno */
+int frq_post_after_look(struct freqring_channel *ch, enum frq_op op, uint32_t arg);
+
+/* ---- host.c --------------------------------------------------------------- */
+
+/** The host word, if the host has one; 0: not. */
+uint64_t frq_host_word(const struct freqring_channel *ch);
+
+/** Tell the program what the host does, where that is news to it. */
+void frq_host_look(struct freqring_channel *ch);
+
+/** Ask to be told once more. @return 0, or what post returned */
+int frq_host_restate(struct freqring_channel *ch);
 
 /* ---- status.c ------------------------------------------------------------- */
 

@@ -37,6 +37,8 @@ take_options(struct freqring *fr, const struct freqring_options *o)
 	fr->stale_ns = (uint64_t)(o->stale_ms != 0 ? o->stale_ms : STALE_MS) * 1000000;
 	fr->moved = o->moved;
 	fr->moved_arg = o->moved_arg;
+	fr->host = o->host;
+	fr->host_arg = o->host_arg;
 	if (name != NULL && strlen(name) >= sizeof(fr->vm_name))
 		return frq_fail(fr, -EINVAL, "the VM's name is longer than 31 characters");
 	if (name != NULL)

@@ -112,6 +112,7 @@ frq_ring_heed(struct freqring_channel *ch, uint64_t *verdict)
 	if (frq_taken_over(ch))
 		return frq_fail(ch->fr, ch->mute_error, ch->mute);
 
+	frq_host_look(ch);
 	frq_forget_asked(ch);
 	void_contents = c.epoch != ch->p.epoch;
 	lost = frq_verdict_unpack(*verdict).reason == FRQ_REASON_LOST;

@@ -297,8 +297,8 @@ freqring_turbo(struct freqring_channel *ch, bool on)
  * A step that is said twice is two steps, so the look comes first.
  */
 
-static int
-post_after_look(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
+int
+frq_post_after_look(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 {
 	int ret = make_ready(ch, verdict_same(ch));
 
@@ -321,7 +321,7 @@ post_after_look(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 static int
 step(struct freqring_channel *ch, enum frq_op op)
 {
-	int ret = post_after_look(ch, op, 0);
+	int ret = frq_post_after_look(ch, op, 0);
 
 	if (ret != 1)
 		return ret;
@@ -357,7 +357,7 @@ freqring_lease(struct freqring_channel *ch, uint32_t seconds)
 {
 	if (seconds > FRQ_ARG_MAX)
 		return frq_fail(ch->fr, -ERANGE, "a lease is at most 16777215 seconds");
-	return post_after_look(ch, FRQ_OP_LEASE, seconds);
+	return frq_post_after_look(ch, FRQ_OP_LEASE, seconds);
 }
 
 static void

@@ -79,6 +79,7 @@ frq_ring_status(struct freqring_channel *ch, struct freqring_status *st)
 {
 	const struct frq_state_line FRQ_SHARED *s = frq_region_state(&ch->link->region, ch->vcpu);
 	struct frq_applied applied;
+	struct frq_host host;
 	struct frq_life life;
 	struct frq_now now;
 	int ret = frq_life_usable(ch, &life);
@@ -100,6 +101,11 @@ frq_ring_status(struct freqring_channel *ch, struct freqring_status *st)
 	st->turbo_available = (applied.turbo & FRQ_TURBO_AVAILABLE) != 0;
 	st->turbo_granted = (applied.turbo & FRQ_TURBO_GRANTED) != 0;
 	st->lease_left_ms = (uint32_t)frq_load64(&s->lease_left_ms);
+	host = frq_host_unpack(frq_host_word(ch));
+	st->host = host.state <= FRQ_HOST_STAYED ? (enum freqring_host)host.state :
+		FREQRING_HOST_AWAKE;
+	st->host_ms = host.ms;
+	st->host_sleeps = host.count;
 	read_refusals(s, st);
 	if (frq_is_applied(ch))
 		ch->seen_khz = st->wish_khz;

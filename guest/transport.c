@@ -150,6 +150,9 @@ frq_restate(struct freqring_channel *ch)
 	}
 	if (wish != 0)
 		ch->asked_wish = wish;
+	ret = frq_host_restate(ch);
+	if (ret != 0)
+		return ret;
 	ch->restate_due = false;
 	return 0;
 }

@@ -36,6 +36,7 @@ struct applier {
 	bool crowded;			/* that was, or is, more than CROWD */
 	struct applier_map *next_map;	/* handed over, not in force yet */
 	struct applier_map *map;
+	uint64_t resumes;		/* of the map in force */
 	uint64_t generation;
 	uint64_t lease_end_ms;		/* the earliest, or NO_LEASE */
 	bool tell;			/* the control thread, at the end of this step */
@@ -169,6 +170,39 @@ fail_safe(const struct applier *a, struct wish *w)
 		w->kind = FRQ_WISH_NONE;
 }
 
+static void
+look_again_at(struct applier *a, uint64_t ms)
+{
+	if (ms < a->lease_end_ms)
+		a->lease_end_ms = ms;
+}
+
+/*
+ * A guest that woke up works its way back at the maximum, and then has the
+ * wish again that it had, until it says something itself.
+ */
+static void
+help_up(struct applier *a, struct channel *ch)
+{
+	struct wish *w = &ch->a.wish;
+	uint64_t now = monotonic_ms(), end = 0;
+
+	if (w->next == ch->a.woke_next && !w->attached && now < ch->a.kept_until_ms &&
+	    ch->a.kept.kind != FRQ_WISH_NONE) {
+		w->kind = ch->a.kept.kind;
+		w->khz = ch->a.kept.khz;
+		w->turbo_off = ch->a.kept.turbo_off;
+		end = ch->a.kept_until_ms;
+	}
+	if (w->next == ch->a.woke_next && w->kind != FRQ_WISH_NONE && now < ch->a.max_until_ms) {
+		w->kind = FRQ_WISH_MAX;
+		end = ch->a.max_until_ms;
+	}
+	ch->a.woke = end != 0;
+	if (end != 0)
+		look_again_at(a, end);
+}
+
 /*
  * The wish in force: what the guest asked, or, when it cannot be believed
  * any more while its VM runs, the fail-safe.
@@ -178,16 +212,18 @@ load_wish(struct applier *a, struct channel *ch)
 {
 	uint64_t end = __atomic_load_n(&ch->slot->lease_end_ms, __ATOMIC_RELAXED);
 	uint64_t now = end != 0 ? monotonic_ms() : 0;
-	bool expired = end != 0 && now >= end, wishes;
+	bool expired = end != 0 && now >= end && !ch->a.asleep, wishes;
 
 	/* Pairs with the store in remember, host/poller.c. */
 	ch->a.wish = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
+	if (ch->a.woke)
+		help_up(a, ch);
 	wishes = ch->a.wish.kind != FRQ_WISH_NONE;
 	if (wishes && (expired || __atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED)))
 		fail_safe(a, &ch->a.wish);
 	__atomic_store_n(&ch->a.lease_left_ms, end == 0 || expired ? 0 : end - now, __ATOMIC_RELAXED);
-	if (end != 0 && !expired && end < a->lease_end_ms)
-		a->lease_end_ms = end;
+	if (end != 0 && !expired && !ch->a.asleep)
+		look_again_at(a, end);
 	if (expired && wishes && !ch->a.expired) {
 		counter_add(&a->leases_expired, 1);
 	}
@@ -333,7 +369,7 @@ check_leases(struct applier *a)
 			struct channel *ch = &vm->ch[n];
 			uint64_t end = __atomic_load_n(&ch->slot->lease_end_ms, __ATOMIC_RELAXED);
 
-			if (end == 0)
+			if (end == 0 && !ch->a.woke)
 				continue;
 			look_at(a, ch);
 		}
@@ -341,6 +377,19 @@ check_leases(struct applier *a)
 }
 
 /* ---- maps ---------------------------------------------------------------- */
+
+/* Once for each wake-up: each has a time of its own. */
+static void
+note_wake(struct channel *ch, const struct applier_map_vm *mv, unsigned int n)
+{
+	if (mv->max_until_ms == ch->a.max_until_ms)
+		return;
+	ch->a.woke = true;
+	ch->a.woke_next = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE)).next;
+	ch->a.max_until_ms = mv->max_until_ms;
+	ch->a.kept_until_ms = mv->kept_until_ms;
+	ch->a.kept = mv->vcpu[n].kept;
+}
 
 static void
 place_channel(struct applier *a, const struct applier_map_vm *mv, unsigned int n)
@@ -354,11 +403,20 @@ place_channel(struct applier *a, const struct applier_map_vm *mv, unsigned int n
 	ch->a.cpus = &mv->vcpu[n].cpus;
 	ch->a.nb_cpus = ch->a.standing == FRQ_REASON_OK ? cpuset_count(ch->a.cpus) : 0;
 	ch->a.rule = mv->rule;
+	ch->a.asleep = mv->asleep;
+	note_wake(ch, mv, n);
 	if (ch->a.standing != FRQ_REASON_ELSEWHERE)
 		__atomic_store_n(&ch->a.reclaims, false, __ATOMIC_RELAXED);
 	load_wish(a, ch);
 	if (known)
 		note_reclaim(a, ch, seen);
+}
+
+static void
+tell_all(struct applier *a, struct channel *ch)
+{
+	state_line_host(ch, a->map->host);
+	publish(a, ch);
 }
 
 /*
@@ -398,9 +456,12 @@ take_map(struct applier *a)
 	CPUSET_FOREACH(cpu, &a->c.managed)
 		if (domain_of(a->domains, cpu) == cpu)
 			(void)domain_decide(a->domains, cpu);
+	if (m->resumes != a->resumes)
+		domains_set_again(a->domains);
+	a->resumes = m->resumes;
 	for (unsigned int i = 0; i < m->nb_vms; i++)
 		for (unsigned int n = 0; n < m->vm[i]->vm->nb_channels; n++)
-			publish(a, &m->vm[i]->vm->ch[n]);
+			tell_all(a, &m->vm[i]->vm->ch[n]);
 	applier_map_free(old);
 	__atomic_store_n(&a->generation, m->generation, __ATOMIC_RELEASE);
 	a->tell = true;

@@ -27,13 +27,17 @@ struct daemon {
 	struct vms *vms;
 	struct libvirt_watch *watch;
 	struct libvirt_jobs *jobs;
+	struct power_orders *orders;
+	struct node_power *node;
 	struct control *control;
 
 	struct event_base *base;	/* of the control thread */
-	struct event *on_applier, *on_poller, *on_map, *on_term, *on_int, *on_hup, *on_check, *on_event;
+	struct event *on_applier, *on_poller, *on_map, *on_term, *on_int, *on_hup, *on_check, *on_event,
+		*on_pm;
 	int state_fd;			/* the locked state folder */
 	/* eventfds that wake the control thread */
 	int applier_fd, poller_fd, map_fd, event_fd;
+	int pm_fd[2];			/* pipe: what guests' power management did */
 	uint64_t event_published;	/* number of the last event that subscribers got */
 	struct vm_map *new_map;		/* the libvirt thread stores, the control thread takes */
 

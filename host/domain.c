@@ -340,6 +340,17 @@ domains_due(const struct domains *ds)
 }
 
 void
+domains_set_again(struct domains *ds)
+{
+	CPUSET_FOREACH(number, &ds->policies) {
+		policy_look_at(ds, number);
+		policy_set_again(ds, number);
+	}
+	CPUSET_FOREACH(number, &ds->domains)
+		(void)domain_decide(ds, number);
+}
+
+void
 domains_give_back(struct domains *ds)
 {
 	unsigned int left = 0;

@@ -61,6 +61,12 @@ bool domains_hinted(const struct domains *ds);
 /** When domains_work has something to do again, in ns of CLOCK_MONOTONIC; or UINT64_MAX. */
 uint64_t domains_due(const struct domains *ds);
 
+/**
+ * The host slept: whatever the files say, the hardware may have forgotten. Set
+ * each CPU of ours anew, past all that believes it is set.
+ */
+void domains_set_again(struct domains *ds);
+
 /** Give every CPU back, patiently: the daemon ends. */
 void domains_give_back(struct domains *ds);
 

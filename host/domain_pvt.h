@@ -102,6 +102,9 @@ bool policy_take(struct domains *ds, unsigned int number);
  */
 bool policy_set(struct domains *ds, unsigned int number, unsigned int index);
 
+/** Set it anew although it is known to be set. */
+void policy_set_again(struct domains *ds, unsigned int number);
+
 /** It is to run at something else than before: what stood in the way may not now. */
 void policy_new_decision(struct policy *p);
 

@@ -43,6 +43,10 @@ static const struct {
 	[EVENT_PM_SUSPEND] = { "pm-suspend", false },
 	[EVENT_PM_SUSPEND_DISK] = { "pm-suspend-disk", false },
 	[EVENT_PM_WAKEUP] = { "pm-wakeup", false },
+	[EVENT_VOTES] = { "votes", false },
+	[EVENT_HOST_SUSPEND] = { "host-suspend", false },
+	[EVENT_HOST_RESUMED] = { "host-resumed", false },
+	[EVENT_HOST_STAYED] = { "host-stayed", true },
 	[EVENT_OPERATOR] = { "operator", false },
 };
 

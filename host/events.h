@@ -37,6 +37,10 @@ enum event_kind {
 	EVENT_PM_SUSPEND,	/* a guest's S3 */
 	EVENT_PM_SUSPEND_DISK,	/* S4 */
 	EVENT_PM_WAKEUP,
+	EVENT_VOTES,		/* given up by a guest that falls asleep, or back */
+	EVENT_HOST_SUSPEND,	/* the host is about to sleep */
+	EVENT_HOST_RESUMED,	/* it slept */
+	EVENT_HOST_STAYED,	/* it was to sleep, and did not */
 	EVENT_OPERATOR,		/* what an operator changed */
 	EVENT_KIND_COUNT,
 };

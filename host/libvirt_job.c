@@ -93,6 +93,8 @@ run(struct running *r)
 	if (conn == NULL) {
 		frq_err_set(&r->err, "%s: libvirt at %.100s cannot be reached: %s", r->job.what,
 			uri, virt_error_text());
+		if (r->job.without)
+			r->result = r->job.run(NULL, r->job.arg, &r->err);
 		return;
 	}
 	/* A driver inside our process has no connection to lose, and refuses. */
@@ -178,6 +180,12 @@ on_ended(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static unsigned int
+seconds_of(const struct libvirt_jobs *jobs, const struct libvirt_job *job)
+{
+	return job->seconds != 0 ? job->seconds : jobs->c.seconds;
+}
+
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -186,7 +194,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	frq_err_set(&err, "VM %.80s: %s is still under way in libvirt after %u s; it may yet be done: see freqring event, and whether its QEMU answers",
-		r->job.vm, r->job.what, r->jobs->c.seconds);
+		r->job.vm, r->job.what, seconds_of(r->jobs, &r->job));
 	answer(r, NULL, &err);
 }
 
@@ -218,7 +226,7 @@ may_start(const struct libvirt_jobs *jobs, const struct libvirt_job *job, struct
 static struct running *
 make_running(struct libvirt_jobs *jobs, const struct libvirt_job *job)
 {
-	const struct timeval deadline = { .tv_sec = jobs->c.seconds };
+	const struct timeval deadline = { .tv_sec = seconds_of(jobs, job) };
 	struct running *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)

@@ -33,6 +33,8 @@ struct libvirt_job {
 	char vm[256];		/* that it is about: one job that changes something a VM */
 	const char *what;	/* for messages: "attach"; static text */
 	bool changes;		/* needs the connection read-write */
+	bool without;		/* is run also where libvirt cannot be reached: with NULL and *err */
+	unsigned int seconds;	/* as in the configuration, for this job; 0: that */
 	/**
 	 * The operation, on the job's thread; it waits as long as it has to.
 	 *

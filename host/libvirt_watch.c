@@ -297,10 +297,31 @@ on_event(struct libvirt_watch *w, virDomainPtr dom)
 	on_news(w, dom, false);
 }
 
+/* Not when it is done: what happened meanwhile is no news of this event. */
+static void
+tell_pm(struct libvirt_watch *w, virDomainPtr dom, enum guest_pm pm)
+{
+	uint8_t uuid[VIR_UUID_BUFLEN];
+	struct timespec real;
+	struct sleep_time at;
+
+	if (w->c.pm == NULL || virDomainGetUUID(dom, uuid) < 0)
+		return;
+	(void)clock_gettime(CLOCK_REALTIME, &real);
+	at.mono_ns = now_ns();
+	at.real_ms = (int64_t)real.tv_sec * 1000 + real.tv_nsec / 1000000;
+	(void)pthread_mutex_lock(&w->lock);
+	if (!w->stopping)
+		w->c.pm(uuid, pm, at, w->c.arg);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 static int
 on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *arg)
 {
-	(void)conn, (void)event, (void)detail;
+	(void)conn, (void)detail;
+	if (event == VIR_DOMAIN_EVENT_STARTED)
+		tell_pm(arg, dom, GUEST_PM_STARTED);
 	on_event(arg, dom);
 	return 0;
 }
@@ -361,6 +382,7 @@ static void
 on_pm_suspend(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
 {
 	(void)conn, (void)reason;
+	tell_pm(arg, dom, GUEST_PM_SUSPEND);
 	tell_event(arg, dom, EVENT_PM_SUSPEND, "its guest suspended to memory");
 }
 
@@ -368,6 +390,7 @@ static void
 on_pm_suspend_disk(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
 {
 	(void)conn, (void)reason;
+	tell_pm(arg, dom, GUEST_PM_SUSPEND_DISK);
 	tell_event(arg, dom, EVENT_PM_SUSPEND_DISK, "its guest suspended to disk");
 }
 
@@ -375,6 +398,7 @@ static void
 on_pm_wakeup(virConnectPtr conn, virDomainPtr dom, int reason, void *arg)
 {
 	(void)conn, (void)reason;
+	tell_pm(arg, dom, GUEST_PM_WAKEUP);
 	tell_event(arg, dom, EVENT_PM_WAKEUP, "its guest woke up");
 }
 
@@ -513,6 +537,7 @@ read_news(struct libvirt_watch *w, const struct news *n, struct vm_map **map, st
 static void
 read_map(struct libvirt_watch *w)
 {
+	uint64_t began = now_ns();
 	struct news n = take_news(w);
 	struct vm_map *map;
 	struct frq_err err;
@@ -528,6 +553,7 @@ read_map(struct libvirt_watch *w)
 	w->backoff_ms = BACKOFF_MIN_MS;
 	w->said = VIR_ERR_OK;
 	map->event_ns = n.event_ns;
+	map->read_ns = began;
 	if (!w->synced)
 		event_raise(EVENT_LIBVIRT_SYNCED, NULL, "libvirt at %s: all %u domains read",
 			w->uri, map->nb_vms);
@@ -741,6 +767,12 @@ libvirt_watch_start(struct libvirt_watch **out, const struct libvirt_watch_confi
 	}
 	*out = w;
 	return 0;
+}
+
+void
+libvirt_watch_refresh(struct libvirt_watch *w)
+{
+	tell_news(w, NULL, false);
 }
 
 void

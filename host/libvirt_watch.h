@@ -12,6 +12,7 @@
 #define FRQ_LIBVIRT_WATCH_H
 
 #include "cpuset.h"
+#include "guest_sleep.h"
 #include "vm_map.h"
 
 struct libvirt_watch;
@@ -26,6 +27,11 @@ struct libvirt_watch_config {
 	 * connected == false has no VMs in it and says only that.
 	 */
 	void (*changed)(struct vm_map *map, void *arg);
+	/*
+	 * Called on the thread of libvirt's loop with each event that says how a
+	 * guest sleeps, before the map that shows it.
+	 */
+	void (*pm)(const uint8_t uuid[16], enum guest_pm pm, struct sleep_time at, void *arg);
 	void *arg;
 };
 
@@ -35,6 +41,9 @@ struct libvirt_watch_stats {
 	bool connected;
 	char last_error[200];	/* "": there was none since it connected */
 };
+
+/** Read everything anew, now. Any thread. */
+void libvirt_watch_refresh(struct libvirt_watch *w);
 
 /** @return 0 or a negative errno; the connection itself is made later, on the thread */
 int libvirt_watch_start(struct libvirt_watch **w, const struct libvirt_watch_config *c,

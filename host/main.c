@@ -31,6 +31,8 @@
 #include "log.h"
 #include "operator.h"
 #include "operator_domain.h"
+#include "operator_node.h"
+#include "operator_power.h"
 #include "restore.h"
 #include "serial.h"
 #include "sigbus.h"
@@ -47,12 +49,16 @@ static const struct rpc_method methods[] = {
 	{ "detach", true, detach_run },
 	{ "event_subscribe", false, event_subscribe_run },
 	{ "events", false, events_run },
+	{ "get_nodepm", false, get_nodepm_run },
+	{ "get_powerstate", false, get_powerstate_run },
 	{ "get_vcpupin", false, get_vcpupin_run },
 	{ "list", false, list_run },
+	{ "nodesuspend", true, nodesuspend_run },
 	{ "reload", true, reload_run },
 	{ "rm_vm", true, rm_vm_run },
 	{ "set_channel_status", true, set_channel_status_run },
 	{ "set_cpu_freq", true, set_cpu_freq_run },
+	{ "set_powerstate", true, set_powerstate_run },
 	{ "set_query", true, set_query_run },
 	{ "set_vcpupin", true, set_vcpupin_run },
 	{ "status", false, status_run },
@@ -79,6 +85,7 @@ on_applier(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	take_fd(fd);
 	vms_applier_done(d->vms);
+	node_power_applied(d->node);
 }
 
 static void
@@ -91,6 +98,24 @@ on_poller(evutil_socket_t fd, short what, void *arg)
 	vms_quarantined(d->vms);
 }
 
+/* What goes through the pipe, in one piece. */
+struct pm_record {
+	uint8_t uuid[16];
+	enum guest_pm pm;
+	struct sleep_time at;
+};
+
+static void
+take_pm(struct daemon *d)
+{
+	struct pm_record r;
+
+	while (read(d->pm_fd[0], &r, sizeof(r)) == sizeof(r)) {
+		vms_pm(d->vms, r.uuid, r.pm, r.at);
+		power_orders_follow(d->orders);
+	}
+}
+
 static void
 on_map(evutil_socket_t fd, short what, void *arg)
 {
@@ -100,8 +125,20 @@ on_map(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	take_fd(fd);
 	map = __atomic_exchange_n(&d->new_map, NULL, __ATOMIC_ACQ_REL);
-	if (map != NULL)
-		vms_follow(d->vms, map);
+	if (map == NULL)
+		return;
+	/* What happened before it was read comes first. */
+	take_pm(d);
+	vms_follow(d->vms, map);
+	power_orders_follow(d->orders);
+}
+
+static void
+on_pm(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	take_pm(arg);
 }
 
 static void
@@ -119,12 +156,14 @@ on_event(evutil_socket_t fd, short what, void *arg)
 static void
 on_check(evutil_socket_t fd, short what, void *arg)
 {
-	const struct daemon *d = arg;
+	struct daemon *d = arg;
 
 	(void)fd;
 	(void)what;
+	node_power_tick(d->node);
 	applier_check_cpus(d->applier);
 	vms_tick(d->vms);
+	power_orders_tick(d->orders);
 }
 
 static void
@@ -152,17 +191,43 @@ map_changed(struct vm_map *map, void *arg)
 	(void)!write(d->map_fd, &one, sizeof(one));
 }
 
+/* On the thread of libvirt's loop. Where the pipe is full the next map says what is left to say. */
+static void
+guest_pm(const uint8_t uuid[16], enum guest_pm pm, struct sleep_time at, void *arg)
+{
+	const struct daemon *d = arg;
+	struct pm_record r = { .pm = pm, .at = at };
+
+	memcpy(r.uuid, uuid, sizeof(r.uuid));
+	if (write(d->pm_fd[1], &r, sizeof(r)) != sizeof(r))
+		FRQ_LOG(ERR, "what libvirt says of guests that sleep comes too fast: one event is lost");
+}
+
+/* Before any client of the control socket: see make_base. */
+static int
+watch_read(struct daemon *d, int fd, struct event **ev, event_callback_fn fn)
+{
+	*ev = event_new(d->base, fd, EV_READ | EV_PERSIST, fn, d);
+	if (*ev != NULL)
+		(void)event_priority_set(*ev, 0);
+	return *ev != NULL && event_add(*ev, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static int
+watch_pm(struct daemon *d)
+{
+	if (pipe2(d->pm_fd, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	return watch_read(d, d->pm_fd[0], &d->on_pm, on_pm);
+}
+
 static int
 watch_fd(struct daemon *d, int *fd, struct event **ev, event_callback_fn fn)
 {
 	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (*fd < 0)
 		return -errno;
-	*ev = event_new(d->base, *fd, EV_READ | EV_PERSIST, fn, d);
-	/* Before any client of the control socket: see make_base. */
-	if (*ev != NULL)
-		(void)event_priority_set(*ev, 0);
-	return *ev != NULL && event_add(*ev, NULL) == 0 ? 0 : -ENOMEM;
+	return watch_read(d, *fd, ev, fn);
 }
 
 static int
@@ -210,6 +275,7 @@ start_events(struct daemon *d, struct frq_err *err)
 	    watch_fd(d, &d->poller_fd, &d->on_poller, on_poller) == 0 &&
 	    watch_fd(d, &d->map_fd, &d->on_map, on_map) == 0 &&
 	    watch_fd(d, &d->event_fd, &d->on_event, on_event) == 0 &&
+	    watch_pm(d) == 0 &&
 	    watch_signal(d, SIGTERM, &d->on_term) == 0 &&
 	    watch_signal(d, SIGINT, &d->on_int) == 0 &&
 	    watch_signal(d, SIGHUP, &d->on_hup) == 0 &&
@@ -224,9 +290,9 @@ stop_events(struct daemon *d)
 {
 	struct event *events[] = {
 		d->on_applier, d->on_poller, d->on_map, d->on_term, d->on_int, d->on_hup,
-		d->on_check, d->on_event,
+		d->on_check, d->on_event, d->on_pm,
 	};
-	int fds[] = { d->applier_fd, d->poller_fd, d->map_fd, d->event_fd };
+	int fds[] = { d->applier_fd, d->poller_fd, d->map_fd, d->event_fd, d->pm_fd[0], d->pm_fd[1] };
 
 	event_notify(-1);
 
@@ -427,6 +493,20 @@ start_jobs(struct daemon *d, struct frq_err *err)
 }
 
 static int
+start_orders(struct daemon *d, struct frq_err *err)
+{
+	d->orders = power_orders_create(d, err);
+	return d->orders != NULL ? 0 : -ENOMEM;
+}
+
+static int
+start_node(struct daemon *d, struct frq_err *err)
+{
+	d->node = node_power_create(d, err);
+	return d->node != NULL ? 0 : -ENOMEM;
+}
+
+static int
 start_libvirt(struct daemon *d, struct frq_err *err)
 {
 	const struct libvirt_watch_config c = {
@@ -434,6 +514,7 @@ start_libvirt(struct daemon *d, struct frq_err *err)
 		.shmem_prefix = FRQ_SHMEM_PREFIX,
 		.affinity = d->config.control_cpus,
 		.changed = map_changed,
+		.pm = guest_pm,
 		.arg = d,
 	};
 
@@ -463,6 +544,8 @@ static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
 	start_serial,
 	start_vms,
 	start_jobs,
+	start_orders,
+	start_node,
 	start_control,
 	start_libvirt,
 	telemetry_start,
@@ -483,6 +566,8 @@ stop(struct daemon *d)
 {
 	telemetry_stop();
 	libvirt_jobs_free(d->jobs);
+	power_orders_free(d->orders);
+	node_power_free(d->node);
 	if (d->watch != NULL)
 		libvirt_watch_stop(d->watch);
 	if (d->control != NULL)
@@ -522,6 +607,7 @@ main(int argc, char **argv)
 	static struct daemon d = {
 		.power = &power_librte,
 		.state_fd = -1, .applier_fd = -1, .poller_fd = -1, .map_fd = -1, .event_fd = -1,
+		.pm_fd = { -1, -1 },
 	};
 	struct frq_err err = { .text = "" };
 	int ret;

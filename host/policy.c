@@ -326,6 +326,30 @@ policy_set(struct domains *ds, unsigned int number, unsigned int index)
 }
 
 void
+policy_set_again(struct domains *ds, unsigned int number)
+{
+	struct policy *p = &ds->policy[number];
+	unsigned int index = p->index;
+	struct frq_err err;
+	int ret;
+
+	if (p->control != CPU_OURS || index == NO_INDEX)
+		return;
+	counter_add(&p->writes, 1);
+	counter_add(&ds->writes, 1);
+	ret = ds->c.power->again(number, index, &err);
+	if (ret == 0) {
+		frq_err_set(&err, "CPU %u: set to %u kHz again after the host slept, and it is not in force",
+			number, p->info.table.khz[index]);
+		ret = ds->c.power->check(number, index);
+	}
+	if (ret == 0)
+		note_success(p, number, index);
+	else
+		note_failure(ds, number, ret, &err);
+}
+
+void
 policy_new_decision(struct policy *p)
 {
 	uint64_t soon;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -33,6 +34,16 @@
 #define STUCK_MS		100u	/* applier without progress: no heartbeat */
 #define BURST_MS		10u	/* of the rate limit */
 #define ANSWER_TIMEOUT_MS	5000
+#define PARKED_NS		1000000	/* between two heartbeats of a parked one */
+
+enum park { PARK_SAME, PARK, UNPARK };
+
+/* What the control thread wants: one of these. */
+struct letter {
+	struct vm *add, *remove, *extend;
+	uint64_t extend_ms;
+	enum park park;
+};
 
 struct poller {
 	struct poller_config c;
@@ -54,12 +65,13 @@ struct poller {
 	 * poller has not begun to read the control thread may take back.
 	 */
 	struct {
-		struct vm *add, *remove;
+		struct letter l;
 		int result;
 		int done_fd;
 		enum { MAIL_NONE, MAIL_POSTED, MAIL_READ } state;
 	} mail;
 	bool stop;
+	bool parked;
 
 	uint64_t turns, hot_channels, channels, requests, kicks, heartbeats, stuck; /* counters */
 };
@@ -129,6 +141,7 @@ take_attach(struct channel *ch, struct frq_request r, uint64_t word)
 		counter_add(&ch->vm->reattached, 1);
 	ch->wish.attached = true;
 	ch->wish.uncached = (r.flags & FRQ_ATTACH_UNCACHED) != 0;
+	ch->wish.told = false;
 	frq_store64(&ch->rx.line->owner, word);
 	/* The lease was the last program's. */
 	__atomic_store_n(&ch->slot->lease_end_ms, 0, __ATOMIC_RELAXED);
@@ -447,6 +460,18 @@ mail_moves(struct poller *p, unsigned int from, unsigned int to)
 }
 
 static void
+extend_leases(const struct vm *vm, uint64_t ms)
+{
+	for (unsigned int i = 0; i < vm->nb_channels; i++) {
+		struct wish_slot *slot = vm->ch[i].slot;
+
+		if (slot->lease_end_ms != 0)
+			__atomic_store_n(&slot->lease_end_ms, slot->lease_end_ms + ms,
+				__ATOMIC_RELAXED);
+	}
+}
+
+static void
 read_mail(struct poller *p)
 {
 	const uint64_t one = 1;
@@ -454,17 +479,21 @@ read_mail(struct poller *p)
 	if (!mail_moves(p, MAIL_POSTED, MAIL_READ))
 		return;
 	p->mail.result = 0;
-	if (p->mail.remove != NULL)
-		drop_vm(p, p->mail.remove);
-	if (p->mail.add != NULL) {
+	if (p->mail.l.remove != NULL)
+		drop_vm(p, p->mail.l.remove);
+	if (p->mail.l.add != NULL) {
 		if (p->nb_vms == FRQ_MAX_VMS) {
 			p->mail.result = -ENOSPC;
 		} else {
-			p->vm[p->nb_vms] = p->mail.add;
-			counter_add(&p->channels, p->mail.add->nb_channels);
+			p->vm[p->nb_vms] = p->mail.l.add;
+			counter_add(&p->channels, p->mail.l.add->nb_channels);
 			__atomic_store_n(&p->nb_vms, p->nb_vms + 1, __ATOMIC_RELAXED);
 		}
 	}
+	if (p->mail.l.extend != NULL)
+		extend_leases(p->mail.l.extend, p->mail.l.extend_ms);
+	if (p->mail.l.park != PARK_SAME)
+		p->parked = p->mail.l.park == PARK;
 	__atomic_store_n(&p->mail.state, MAIL_NONE, __ATOMIC_RELEASE);
 	(void)!write(p->mail.done_fd, &one, sizeof(one));
 }
@@ -528,6 +557,25 @@ every_second(struct poller *p)
 			p->vm[i]->ch[ch].violations = 0;
 }
 
+/*
+ * In here, so that a turn does not ask for it. The counter of the CPU may start
+ * anew while the host sleeps: it is not gone by.
+ */
+static void
+stay_parked(struct poller *p)
+{
+	const struct timespec pause = { .tv_nsec = PARKED_NS };
+
+	while (p->parked && !__atomic_load_n(&p->stop, __ATOMIC_RELAXED)) {
+		(void)nanosleep(&pause, NULL);
+		read_mail(p);
+		report_quarantines(p);
+		every_millisecond(p, 1);
+	}
+	p->next_ms = rte_rdtsc();
+	p->next_second = p->next_ms;
+}
+
 static void
 keep_house(struct poller *p)
 {
@@ -536,6 +584,10 @@ keep_house(struct poller *p)
 	__atomic_store_n(&p->turns, p->turn, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->hot_channels, p->nb_hot, __ATOMIC_RELAXED);
 	read_mail(p);
+	if (p->parked) {
+		stay_parked(p);
+		return;
+	}
 	report_quarantines(p);
 	cool_channels(p);
 	if (now >= p->next_ms) {
@@ -644,13 +696,12 @@ poller_prepare(struct vm *vm)
 }
 
 static int
-send_mail(struct poller *p, struct vm *add, struct vm *remove)
+send_mail(struct poller *p, const struct letter *l)
 {
 	struct pollfd pfd = { .fd = p->mail.done_fd, .events = POLLIN, .revents = 0 };
 	uint64_t n;
 
-	p->mail.add = add;
-	p->mail.remove = remove;
+	p->mail.l = *l;
 	__atomic_store_n(&p->mail.state, MAIL_POSTED, __ATOMIC_RELEASE);
 	do {
 		int ret = poll(&pfd, 1, ANSWER_TIMEOUT_MS);
@@ -669,13 +720,25 @@ int
 poller_add(struct poller *p, struct vm *vm)
 {
 	poller_prepare(vm);
-	return send_mail(p, vm, NULL);
+	return send_mail(p, &(struct letter){ .add = vm });
 }
 
 int
 poller_remove(struct poller *p, struct vm *vm)
 {
-	return send_mail(p, NULL, vm);
+	return send_mail(p, &(struct letter){ .remove = vm });
+}
+
+int
+poller_extend_leases(struct poller *p, struct vm *vm, uint64_t ms)
+{
+	return send_mail(p, &(struct letter){ .extend = vm, .extend_ms = ms });
+}
+
+int
+poller_park(struct poller *p, bool parked)
+{
+	return send_mail(p, &(struct letter){ .park = parked ? PARK : UNPARK });
 }
 
 void

@@ -8,8 +8,9 @@
  * it is on it already. It does not block, allocate or log; its one system
  * call is to wake the applier when that sleeps.
  *
- * poller_add, poller_remove and poller_stop are for the control thread; they
- * wait for the poller, which answers within a turn.
+ * poller_add, poller_remove, poller_park, poller_extend_leases and poller_stop
+ * are for the control thread; they wait for the poller, which answers within a
+ * turn.
  */
 #ifndef FRQ_POLLER_H
 #define FRQ_POLLER_H
@@ -54,6 +55,15 @@ int poller_add(struct poller *p, struct vm *vm);
 
 /** Stop serving a VM. Afterwards the poller does not touch it any more. */
 int poller_remove(struct poller *p, struct vm *vm);
+
+/**
+ * Serve nobody, until it is unparked: requests stay in the rings. The heartbeat
+ * goes on. @return 0, -ETIMEDOUT
+ */
+int poller_park(struct poller *p, bool parked);
+
+/** Leases of a VM end that much later: its guest slept. @return 0, -ETIMEDOUT */
+int poller_extend_leases(struct poller *p, struct vm *vm, uint64_t ms);
 
 void poller_stop(struct poller *p);
 

@@ -87,6 +87,11 @@ struct power_ops {
 	 */
 	int (*force)(unsigned int cpu, unsigned int index, struct frq_err *err);
 	/**
+	 * The same after the host slept: also where the kernel believes that it
+	 * is set, and would swallow the write.
+	 */
+	int (*again)(unsigned int cpu, unsigned int index, struct frq_err *err);
+	/**
 	 * Give the CPU back as it was, taken or held; the journal forgets it. With
 	 * yield, what somebody else chose meanwhile stays: a governor, and limits
 	 * where they are ours otherwise.

@@ -683,6 +683,19 @@ librte_force(unsigned int cpu, unsigned int index, struct frq_err *err)
 	return ret == 0 ? 0 : why(cpu, ret, "its frequency cannot be set", err);
 }
 
+static int
+librte_again(unsigned int cpu, unsigned int index, struct frq_err *err)
+{
+	const struct cpu *s = &cpus[cpu];
+	int ret = make_ready(cpu, index, err);
+
+	if (ret != 0)
+		return ret;
+	/* By its files' own word it is online; what else is wrong force says. */
+	(void)cpufreq_unguess(&s->files);
+	return librte_force(cpu, index, err);
+}
+
 /* ---- any thread ------------------------------------------------------------------------------ */
 
 /* What others allow where the limits are theirs. */
@@ -784,6 +797,7 @@ const struct power_ops power_librte = {
 	.set = librte_set,
 	.check = librte_check,
 	.force = librte_force,
+	.again = librte_again,
 	.give_back = librte_give_back,
 	.look = librte_look,
 	.get = librte_get,

@@ -139,6 +139,7 @@ const struct power_ops power_simulated = {
 	.set = simulated_set,
 	.check = simulated_check,
 	.force = simulated_set,
+	.again = simulated_set,
 	.give_back = simulated_give_back,
 	.look = simulated_look,
 	.get = simulated_get,

@@ -142,6 +142,21 @@ state_line_publish(struct channel *ch, const struct state_line_update *u)
 }
 
 void
+state_line_host(struct channel *ch, uint64_t host)
+{
+	struct frq_state_line FRQ_SHARED *line = frq_region_state(&ch->vm->region, ch->number);
+	/* What another daemon left there says nothing now. */
+	bool first = ch->a.verdict == 0;
+
+	if (host == ch->a.host && !first)
+		return;
+	frq_store64(&line->host, host);
+	ch->a.host = host;
+	if (!first && ch->a.wish.told)
+		ch->a.verdict_changes++;
+}
+
+void
 state_line_dismiss(struct channel *ch)
 {
 	struct frq_state_line FRQ_SHARED *line = frq_region_state(&ch->vm->region, ch->number);

@@ -27,6 +27,12 @@ struct state_line_update {
  */
 void state_line_publish(struct channel *ch, const struct state_line_update *u);
 
+/**
+ * What the host does as a whole (struct frq_host), where that is news. A guest that asked to be
+ * told finds its verdict changed by the next state_line_publish.
+ */
+void state_line_host(struct channel *ch, uint64_t host);
+
 /** The channel is not served any more: whatever the guest wished is void. */
 void state_line_dismiss(struct channel *ch);
 

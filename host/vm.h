@@ -72,6 +72,12 @@ struct channel {
 		bool reclaims;			/* asked though another transport speaks for it; the
 						 * control thread takes it away, atomically */
 		bool expired;			/* the lease ran out: fail-safe */
+		bool asleep;			/* as in the map */
+		bool woke;			/* the guest woke up and said nothing since */
+		uint16_t woke_next;		/* wish.next then */
+		uint64_t max_until_ms, kept_until_ms;	/* as in the map */
+		struct wish kept;
+		uint64_t host;			/* as published in the state line */
 		uint32_t verdict_changes;
 		uint64_t verdict;		/* as published, 0: not yet */
 		uint64_t requests;		/* of slot->requests, as last looked at */

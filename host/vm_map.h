@@ -58,6 +58,7 @@ struct vm_map {
 	bool connected;		/* false: libvirt is away, the last map stays in force */
 	uint64_t generation;
 	uint64_t event_ns;	/* CLOCK_MONOTONIC of the event it follows, 0: of none */
+	uint64_t read_ns;	/* CLOCK_MONOTONIC when it began to be read */
 	unsigned int nb_vms;
 	struct vm_map_vm **vm;	/* sorted by UUID */
 };

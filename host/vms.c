@@ -8,13 +8,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "events.h"
 #include "log.h"
 #include "qemu_process.h"
 #include "sigbus.h"
+#include "sleep_file.h"
 #include "vms_pvt.h"
 
 /* ---- a served VM --------------------------------------------------------- */
@@ -143,7 +144,7 @@ vms_alloc_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err
 	vm->nb_channels = m->nb_vcpus < FRQ_MAX_CHANNELS ? m->nb_vcpus : FRQ_MAX_CHANNELS;
 	vm->rate_limit = v->c.config->rate_limit;
 	vm->info.nb_channels = vm->nb_channels;
-	vm->info.features = FRQ_FEATURE_TURBO | FRQ_FEATURE_LEASE |
+	vm->info.features = FRQ_FEATURE_TURBO | FRQ_FEATURE_LEASE | FRQ_FEATURE_HOST |
 		(v->c.power->simulated ? FRQ_FEATURE_SIMULATED : 0);
 	memcpy(vm->info.uuid, m->uuid, sizeof(vm->info.uuid));
 	return vm;
@@ -203,6 +204,7 @@ add_entry(struct vms *v, const struct vm_map_vm *m)
 		return NULL;
 	memcpy(e->uuid, m->uuid, sizeof(e->uuid));
 	e->vms = v;
+	vms_sleep_remember(v, e);
 	v->entry[v->nb_entries++] = e;
 	return e;
 }
@@ -246,6 +248,8 @@ drop(struct vms *v, struct entry *e, bool gone)
 {
 	if (e->vm == NULL)
 		return;
+	if (gone)
+		vms_sleep_keep(e, e->vm);
 	vms_retire(v, e->name, e->vm, gone);
 	e->vm = NULL;
 	FRQ_LOG(INFO, "VM %s: not served any more by its device", e->name);
@@ -253,12 +257,19 @@ drop(struct vms *v, struct entry *e, bool gone)
 
 /*
  * A VM that comes in by migration or from a saved image is paused until its
- * memory, the region included, is there: it is admitted when it runs.
+ * memory, the region included, is there: it is admitted when it runs, or its
+ * guest sleeps.
  */
 static bool
 is_active(const struct vm_map_vm *m)
 {
 	return m->state != VM_DEFINED;
+}
+
+bool
+vms_has_memory(const struct vm_map_vm *m)
+{
+	return m->state == VM_RUNNING || m->state == VM_SUSPENDED;
 }
 
 static void
@@ -336,6 +347,7 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 	e->truncated = false;
 	e->ours = true;
 	e->qemu_pid = m->qemu_pid;
+	vms_sleep_served(e);
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
 	event_raise(EVENT_SERVED, e->name, "VM %s: served, %u vCPUs, %s, epoch %u", e->name,
 		vm->nb_channels, vm->shmem_path, vm->life.epoch);
@@ -360,6 +372,7 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 		return;
 	e->state = m->state;
 	(void)snprintf(e->name, sizeof(e->name), "%s", m->name);
+	vms_sleep_follow(v, e);
 	e->allowed = !e->removed &&
 		(e->added || config_allows(v->c.config, m->name, m->uuid_text));
 	judge(e, m, problem, sizeof(problem));
@@ -396,7 +409,7 @@ serve_vm(struct vms *v, const struct vm_map_vm *m)
 	vms_serial_follow(v, e, m);
 	if (e->vm != NULL || !e->may_be_served || m->shmem[0] == '\0')
 		return;
-	if (m->state == VM_RUNNING && v->connected)
+	if (vms_has_memory(m) && v->connected)
 		admit(v, e, m);
 	else if (!is_active(m))
 		make_ahead(v, e);
@@ -453,6 +466,7 @@ forget(struct vms *v, unsigned int i)
 	if (e->former[0] != '\0')
 		remove_object(v, e, e->former);
 	e->shmem[0] = e->former[0] = '\0';
+	vms_sleep_forget(v, e);
 	if (has_word(e))
 		return false;
 	free(e);
@@ -467,12 +481,12 @@ forget(struct vms *v, unsigned int i)
  * proper subset of the managed CPUs, or on the only one there is.
  */
 static enum frq_reason
-place_vcpu(const struct cpuset *managed, const struct vm_map_vm *m, unsigned int n,
+place_vcpu(const struct cpuset *managed, const struct vm_map_vm *m, bool asleep, unsigned int n,
 	struct cpuset *cpus)
 {
 	const struct vm_map_vcpu *vcpu = vm_map_vcpu(m, n);
 
-	if (m->state != VM_RUNNING)
+	if (m->state != VM_RUNNING || asleep)
 		return FRQ_REASON_PAUSED;
 	if (!vcpu->present)
 		return FRQ_REASON_NO_VCPU;
@@ -495,8 +509,9 @@ place_vm(const struct vms *v, const struct entry *e, struct vm *vm, const struct
 		return NULL;
 	am->vm = vm;
 	am->rule = config_rule(v->c.config, m->name, m->uuid_text);
+	vms_sleep_place(e, am);
 	for (unsigned int n = 0; n < vm->nb_channels; n++) {
-		am->vcpu[n].standing = place_vcpu(&v->c.config->managed_cpus, m, n,
+		am->vcpu[n].standing = place_vcpu(&v->c.config->managed_cpus, m, am->asleep, n,
 			&am->vcpu[n].cpus);
 		/* One vote a vCPU. */
 		if (vms_speaks_serial(e, n) != vm->serial)
@@ -530,6 +545,8 @@ vms_hand_over_map(struct vms *v)
 		return;
 	}
 	am->generation = ++v->generation;
+	am->resumes = v->resumes;
+	am->host = frq_host_pack(v->host);
 	memcpy(am->manual, v->manual, sizeof(am->manual));
 	for (unsigned int i = 0; i < v->nb_entries; i++) {
 		const struct entry *e = v->entry[i];
@@ -564,15 +581,10 @@ vms_follow(struct vms *v, struct vm_map *map)
 			i++;
 	}
 	vms_follow_all(v);
-}
-
-static uint64_t
-monotonic_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	/* All that was known to libvirt then is in this map. */
+	json_decref(v->remembered);
+	v->remembered = NULL;
+	vms_sleep_save(v);
 }
 
 void
@@ -681,11 +693,13 @@ vms_create(const struct vms_config *c, struct frq_err *err)
 		return NULL;
 	}
 	v->c = *c;
+	v->remembered = sleep_file_read(c->config->state_dir);
 	v->owner.owner = user != NULL ? user->pw_uid : 0;
 	v->owner.group = group != NULL ? group->gr_gid : (gid_t)-1;
 	v->map = calloc(1, sizeof(*v->map));
 	if (v->map == NULL) {
 		frq_err_set(err, "no memory");
+		json_decref(v->remembered);
 		free(v);
 		return NULL;
 	}
@@ -717,6 +731,7 @@ vms_free(struct vms *v)
 		vms_free_vm(vm);
 	}
 	free(v->entry);
+	json_decref(v->remembered);
 	vm_map_free(v->map);
 	free(v);
 }

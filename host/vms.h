@@ -14,6 +14,7 @@
 
 #include "applier.h"
 #include "config.h"
+#include "guest_sleep.h"
 #include "poller.h"
 #include "vm_map.h"
 
@@ -77,6 +78,35 @@ int vms_set_query(struct vms *v, const char *name, bool enabled, struct frq_err 
 
 /** The configuration has changed in what a reload may change. */
 void vms_reconfigure(struct vms *v);
+
+/* ---- sleep ------------------------------------------------------------------- */
+
+/** libvirt says that a guest falls asleep or wakes up. */
+void vms_pm(struct vms *v, const uint8_t uuid[16], enum guest_pm pm, struct sleep_time at);
+
+/** Whether a guest sleeps, and how. SLEEP_NONE for one that is not known. */
+struct guest_sleep vms_sleep(const struct vms *v, const uint8_t uuid[16]);
+
+/** Have it woken up at that time (CLOCK_BOOTTIME, ms; 0: no more). */
+void vms_set_wake(struct vms *v, const uint8_t uuid[16], uint64_t at_ms);
+
+/** The first guest that should have been woken up by now; NULL: there is none. */
+const struct vm_map_vm *vms_wake_due(const struct vms *v, uint64_t boot_ms);
+
+/** How many VMs are served, by either transport. */
+unsigned int vms_nb_served(const struct vms *v);
+
+/** A VM's state, since when, and its votes. NULL: there is none, *err says so. */
+json_t *vms_powerstate(const struct vms *v, const char *name, struct frq_err *err);
+
+/**
+ * Tell every guest what the host does. @return the generation of the applier's
+ * map with which they are told
+ */
+uint64_t vms_tell_host(struct vms *v, struct frq_host host);
+
+/** The host slept: have every CPU set again, and tell. Likewise. */
+uint64_t vms_host_resumed(struct vms *v, struct frq_host host);
 
 /** The applier has a new map in force: free what is not used any more. */
 void vms_applier_done(struct vms *v);

@@ -3,9 +3,20 @@
 #ifndef FRQ_VMS_PVT_H
 #define FRQ_VMS_PVT_H
 
+#include "guest_sleep.h"
 #include "latency.h"
 #include "serial.h"
 #include "vms.h"
+
+/* What a VM does, as people see it. */
+enum vms_power {
+	VMS_POWER_UNKNOWN,
+	VMS_RUNNING,
+	VMS_PAUSED,
+	VMS_SUSPENDED_MEM,
+	VMS_SUSPENDED_DISK,
+	VMS_OFF,
+};
 
 /* A VM that libvirt knows. */
 struct entry {
@@ -33,12 +44,24 @@ struct entry {
 	uint64_t speaks_serial[FRQ_MAX_CHANNELS / 64];	/* vCPUs, where there is a device as well */
 	unsigned int changes;	/* of who speaks, in this second */
 	char serial_problem[256];
+	/* vms_sleep.c */
+	struct guest_sleep sleep;
+	bool started;			/* libvirt said so, and the map does not yet */
+	int64_t state_since_ms;		/* CLOCK_REALTIME, of `power`; 0: not known */
+	enum vms_power power;		/* as last looked at */
+	enum { KEPT_NONE, KEPT_ASLEEP, KEPT_BACK } keeps;	/* wishes of a machine that is gone */
+	struct wish kept[FRQ_MAX_CHANNELS];
+	uint64_t max_until_ms, kept_until_ms;	/* monotonic_ms, since it woke up */
 };
 
 struct vms {
 	struct vms_config c;
 	struct frq_region_file owner;
 	uint64_t generation;	/* of the last map handed to the applier */
+	uint64_t resumes;	/* of the host, that the applier is told of */
+	struct frq_host host;	/* what every guest is told */
+	json_t *remembered;	/* of guests that slept when the last daemon ended; or NULL */
+	bool sleep_changed;	/* what is to be remembered is another now */
 	struct vm_map *map;	/* the last one of libvirt, never NULL */
 	bool connected;		/* libvirt can be asked now */
 	unsigned int nb_entries;
@@ -52,6 +75,9 @@ struct vms {
 
 /** Whether an operator wants to hear of it: it has a device of ours, or was added. */
 bool vms_is_ours(const struct vms *v, const struct vm_map_vm *m);
+
+/** Whether its machine has all of its memory, and may be served. */
+bool vms_has_memory(const struct vm_map_vm *m);
 
 /** Whether an operator disabled a channel. */
 bool vms_is_disabled(const struct entry *e, unsigned int n);
@@ -90,6 +116,32 @@ bool vms_serial_give_back(struct entry *e);
 
 /** The channel that speaks for a vCPU, or NULL. */
 const struct channel *vms_speaker(const struct entry *e, unsigned int n);
+
+/* ---- vms_sleep.c -------------------------------------------------------------- */
+
+/** A VM that is new to us: was its guest asleep when the last daemon ended? */
+void vms_sleep_remember(struct vms *v, struct entry *e);
+
+/** libvirt does not know it any more. */
+void vms_sleep_forget(struct vms *v, struct entry *e);
+
+/** The map was followed as to its state. */
+void vms_sleep_follow(struct vms *v, struct entry *e);
+
+/** Its machine is gone: what it wished counts again where its guest suspended to disk. */
+void vms_sleep_keep(struct entry *e, const struct vm *vm);
+
+/** It is served from now on, by a machine that may have woken up. */
+void vms_sleep_served(struct entry *e);
+
+/** What the applier has to know: all but standing and CPUs. */
+void vms_sleep_place(const struct entry *e, struct applier_map_vm *am);
+
+/** Write down who sleeps, where that changed. */
+void vms_sleep_save(struct vms *v);
+
+/** "running", "suspended to disk", ... */
+const char *vms_power_name(enum vms_power power);
 
 /** Whether it has serial channels, in its XML or in the folder of DPDK's host. */
 bool vms_has_serial(const struct vms *v, const struct vm_map_vm *m);

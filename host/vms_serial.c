@@ -226,6 +226,7 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 	}
 	e->serial = vm;
 	e->serial_pid = m->qemu_pid;
+	vms_sleep_served(e);
 	e->serial_problem[0] = '\0';
 	event_raise(EVENT_SERVED, e->name, "VM %s: its serial channels are served, epoch %u", e->name,
 		vm->life.epoch);
@@ -236,6 +237,8 @@ vms_serial_drop(struct vms *v, struct entry *e, bool gone)
 {
 	if (e->serial == NULL)
 		return;
+	if (gone)
+		vms_sleep_keep(e, e->serial);
 	serial_detach(e->ports);
 	vms_retire(v, e->name, e->serial, gone);
 	e->serial = NULL;
@@ -256,7 +259,7 @@ vms_serial_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 			event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
 		vms_serial_drop(v, e, gone);
 	}
-	if (there != 0 && e->serial == NULL && m->state == VM_RUNNING && v->connected)
+	if (there != 0 && e->serial == NULL && vms_has_memory(m) && v->connected)
 		admit(v, e, m);
 	if (e->serial != NULL)
 		serial_set_ports(e->ports, there, path);

@@ -165,13 +165,14 @@ vm_status(const struct vms *v, const struct entry *e)
 		add_refusals(refusals, vm);
 	if (e->serial != NULL)
 		add_refusals(refusals, e->serial);
-	return json_pack("{s:o, s:s, s:i, s:b, s:b, s:s, s:o, s:b, s:o, s:o, s:o, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:s, s:i, s:b, s:b, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 		"name", rpc_text(e->name),
 		"uuid", m != NULL ? m->uuid_text : "",
 		"nb_vcpus", m != NULL ? (int)m->nb_vcpus : 0,
 		"added", (int)e->added,
 		"query", (int)e->query,
 		"state", state_name[e->state],
+		"power", vms_power_name(e->power),
 		"shmem", rpc_text(e->shmem),
 		"admitted", vm != NULL || e->serial != NULL,
 		"problem", rpc_text(e->problem),
@@ -265,9 +266,9 @@ vms_list(const struct vms *v)
 
 		if (m == NULL)
 			continue;
-		(void)json_array_append_new(vms, json_pack("{s:o, s:s, s:s, s:o, s:b, s:b, s:b, s:i, s:I, s:o}",
+		(void)json_array_append_new(vms, json_pack("{s:o, s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:i, s:I, s:o}",
 			"name", rpc_text(e->name), "uuid", m->uuid_text, "state", state_name[e->state],
-			"shmem", rpc_text(m->shmem), "served", e->vm != NULL || e->serial != NULL, "allowed", (int)e->allowed,
+			"power", vms_power_name(e->power), "shmem", rpc_text(m->shmem), "served", e->vm != NULL || e->serial != NULL, "allowed", (int)e->allowed,
 			"added", (int)e->added, "nb_vcpus", (int)m->nb_vcpus,
 			"requests", (json_int_t)count_requests(e), "problem", rpc_text(e->problem)));
 	}

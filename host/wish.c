@@ -67,10 +67,19 @@ fold_set(struct wish *w, uint32_t khz, const struct freq_table *t)
 	return FRQ_REASON_OK;
 }
 
+static enum frq_reason
+fold_tell(struct wish *w, uint32_t what)
+{
+	if ((what & ~FRQ_TELL_HOST) != 0)
+		return FRQ_REASON_BAD_ARG;
+	w->told = (what & FRQ_TELL_HOST) != 0;
+	return FRQ_REASON_OK;
+}
+
 enum frq_reason
 wish_fold(struct wish *w, uint8_t op, uint32_t arg, const struct freq_table *t)
 {
-	if (op != FRQ_OP_SET && arg != 0)
+	if (arg != 0 && op != FRQ_OP_SET && op != FRQ_OP_TELL)
 		return FRQ_REASON_BAD_ARG;
 	switch (op) {
 	case FRQ_OP_UP:
@@ -92,6 +101,8 @@ wish_fold(struct wish *w, uint8_t op, uint32_t arg, const struct freq_table *t)
 	case FRQ_OP_RELEASE:
 		w->kind = FRQ_WISH_NONE;
 		return FRQ_REASON_OK;
+	case FRQ_OP_TELL:
+		return fold_tell(w, arg);
 	default:
 		return FRQ_REASON_BAD_OP;
 	}

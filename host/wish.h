@@ -21,6 +21,7 @@ struct wish {
 	bool turbo_off;		/* the guest forbade itself the turbo state */
 	bool attached;		/* a guest program attached in this epoch */
 	bool uncached;		/* and measured an uncached mapping */
+	bool told;		/* and asked to be told when the host sleeps */
 	uint32_t khz;		/* FRQ_WISH_KHZ: 24 bits */
 };
 
@@ -30,6 +31,7 @@ wish_pack(struct wish w)
 	return (uint64_t)w.next | (uint64_t)w.epoch << 16 |
 		(uint64_t)(w.kind & 0x3u) << 24 | (uint64_t)w.turbo_off << 26 |
 		(uint64_t)w.attached << 27 | (uint64_t)w.uncached << 28 |
+		(uint64_t)w.told << 29 |
 		(uint64_t)(w.khz & FRQ_ARG_MAX) << 40;
 }
 
@@ -43,6 +45,7 @@ wish_unpack(uint64_t v)
 		.turbo_off = (v >> 26 & 1) != 0,
 		.attached = (v >> 27 & 1) != 0,
 		.uncached = (v >> 28 & 1) != 0,
+		.told = (v >> 29 & 1) != 0,
 		.khz = (uint32_t)(v >> 40),
 	};
 }
@@ -62,7 +65,7 @@ unsigned int freq_table_at_least(const struct freq_table *t, uint32_t khz);
 
 /**
  * Fold one request into a wish. Only the operations that state or change a
- * wish: up, down, min, max, set, turbo on and off, release.
+ * wish: up, down, min, max, set, turbo on and off, release; and tell.
  *
  * Up and down move the wish itself, not the frequency granted, along the
  * table, and stop at its ends, as librte_power does. "No opinion" counts as

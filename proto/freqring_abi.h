@@ -79,8 +79,12 @@ enum frq_op {
 	FRQ_OP_RELEASE = 9,	/* no opinion any more; a lease ends, too */
 	FRQ_OP_LEASE = 10,	/* argument: seconds, 0 ends the lease */
 	FRQ_OP_PING = 11,	/* argument: any, echoed in the consumed line */
-	FRQ_OP_COUNT = 12,
+	FRQ_OP_TELL = 12,	/* argument: FRQ_TELL_*, what a change of the verdict tells, too */
+	FRQ_OP_COUNT = 13,
 };
+
+/* Argument of FRQ_OP_TELL; an attach ends it. */
+#define FRQ_TELL_HOST		0x01u	/* that the host word changed */
 
 /* Flags of FRQ_OP_ATTACH; for every other operation flags are zero. */
 #define FRQ_ATTACH_UNCACHED	0x01u	/* the guest measured an uncached mapping */
@@ -153,6 +157,7 @@ frq_life_unpack(uint64_t w)
 #define FRQ_FEATURE_TURBO	UINT64_C(0x1)	/* operations 7 and 8 */
 #define FRQ_FEATURE_LEASE	UINT64_C(0x2)	/* operation 10 */
 #define FRQ_FEATURE_SIMULATED	UINT64_C(0x4)	/* no cpufreq behind it: a stand-in */
+#define FRQ_FEATURE_HOST	UINT64_C(0x8)	/* operation 12, and the host word */
 
 struct frq_header {
 	uint64_t magic;		/* FRQ_MAGIC; stored last, so all else is there */
@@ -390,6 +395,51 @@ frq_refusal_unpack(uint64_t w)
 }
 
 /*
+ * Host word: what the host as a whole is about to do or did (bits 0-7), how it
+ * sleeps (8-15), how often it slept since the daemon started (16-31, wraps),
+ * milliseconds (32-63): until it sleeps, about, as of when that was written; or
+ * for how long it slept.
+ */
+enum frq_host_state {
+	FRQ_HOST_AWAKE = 0,		/* nothing to tell */
+	FRQ_HOST_SUSPENDING = 1,	/* goes to sleep soon */
+	FRQ_HOST_RESUMED = 2,		/* slept */
+	FRQ_HOST_STAYED = 3,		/* was to sleep, and did not */
+};
+
+enum frq_host_sleep {
+	FRQ_HOST_SLEEP_UNKNOWN = 0,	/* somebody else's doing */
+	FRQ_HOST_SLEEP_MEM = 1,
+	FRQ_HOST_SLEEP_DISK = 2,
+	FRQ_HOST_SLEEP_HYBRID = 3,
+};
+
+struct frq_host {
+	uint8_t state;		/* enum frq_host_state */
+	uint8_t sleep;		/* enum frq_host_sleep */
+	uint16_t count;
+	uint32_t ms;
+};
+
+static inline uint64_t
+frq_host_pack(struct frq_host h)
+{
+	return (uint64_t)h.state | (uint64_t)h.sleep << 8 | (uint64_t)h.count << 16 |
+		(uint64_t)h.ms << 32;
+}
+
+static inline struct frq_host
+frq_host_unpack(uint64_t w)
+{
+	return (struct frq_host){
+		.state = (uint8_t)w,
+		.sleep = (uint8_t)(w >> 8),
+		.count = (uint16_t)(w >> 16),
+		.ms = (uint32_t)(w >> 32),
+	};
+}
+
+/*
  * Two cache lines: the first changes with each request, the second only when
  * there is something to tell, so that a guest which looks at the verdict with
  * each post finds it in its own cache.
@@ -402,7 +452,8 @@ struct frq_state_line {
 	uint64_t reserved0[4];
 	uint64_t verdict;	/* struct frq_verdict */
 	uint64_t refusals;	/* total of this channel in this epoch */
-	uint64_t reserved1[2];
+	uint64_t host;		/* struct frq_host; with FRQ_FEATURE_HOST, else 0 */
+	uint64_t reserved1;
 	uint64_t refusal[FRQ_REFUSAL_LOG]; /* struct frq_refusal */
 };
 
@@ -444,6 +495,7 @@ static_assert(offsetof(struct frq_state_line, wish_khz) == 16, "wish_khz");
 static_assert(offsetof(struct frq_state_line, lease_left_ms) == 24, "lease_left_ms");
 static_assert(offsetof(struct frq_state_line, verdict) == 64, "verdict");
 static_assert(offsetof(struct frq_state_line, refusals) == 72, "refusals");
+static_assert(offsetof(struct frq_state_line, host) == 80, "host");
 static_assert(offsetof(struct frq_state_line, refusal) == 96, "refusal");
 
 static_assert(sizeof(struct frq_freq_table) == 512, "frequency table");

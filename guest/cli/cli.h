@@ -88,6 +88,9 @@ const char *mhz(char buf[24], uint32_t khz);
 /** The wish as people say it: "max", "1800 MHz", ... @return buf */
 const char *wish_text(char buf[32], const struct freqring_status *st);
 
+/** What the host does: "resumed after 12.3 s". @return buf */
+const char *sleep_text(char buf[48], const struct freqring_status *st);
+
 /* ---- json.c --------------------------------------------------------------- */
 
 /* Prints JSON to stdout; key is NULL inside an array and at the top. */

@@ -25,7 +25,7 @@ static void
 print_one(const struct cli *cli, unsigned int vcpu, const struct freqring_status *st,
 	const struct table *t)
 {
-	char buf[32], number[24];
+	char buf[32], number[24], host[48];
 
 	(void)printf("vCPU         %u\n", vcpu);
 	if (st->pcpu < 0)
@@ -42,6 +42,8 @@ print_one(const struct cli *cli, unsigned int vcpu, const struct freqring_status
 	if (st->lease_left_ms != 0)
 		(void)printf("lease        %" PRIu32 ".%03" PRIu32 " s left\n",
 			st->lease_left_ms / 1000, st->lease_left_ms % 1000);
+	if (st->host != FREQRING_HOST_AWAKE)
+		(void)printf("host         %s\n", sleep_text(host, st));
 	(void)printf("table%s ", simulated(cli));
 	for (int i = 0; i < t->nb; i++)
 		(void)printf(" %s%s", mhz(number, t->khz[i]), i == 0 && t->turbo ? " (turbo)" : "");

@@ -17,6 +17,7 @@ struct seen {
 	uint32_t wish_khz, granted_khz, khz;
 	int32_t pcpu;
 	uint32_t reason, turbo;
+	uint32_t host, host_ms;
 };
 
 struct watch {
@@ -39,6 +40,8 @@ seen_of(const struct freqring_status *st)
 	s.pcpu = st->pcpu;
 	s.reason = st->reason;
 	s.turbo = (uint32_t)st->turbo_allowed | (uint32_t)st->turbo_granted << 1;
+	s.host = (uint32_t)st->host;
+	s.host_ms = st->host_ms;
 	return s;
 }
 
@@ -60,7 +63,7 @@ time_stamp(char buf[40])
 static void
 print_change(const struct cli *cli, unsigned int vcpu, const struct freqring_status *st)
 {
-	char stamp[40], now[24], granted[24], wish[32];
+	char stamp[40], now[24], granted[24], wish[32], host[48];
 
 	if (cli->json) {
 		json_open(NULL, '{');
@@ -70,10 +73,12 @@ print_change(const struct cli *cli, unsigned int vcpu, const struct freqring_sta
 		json_end();
 		return;
 	}
-	(void)printf("%s CPU %d vCPU %u pCPU %d: %s MHz%s, wish %s, granted %s MHz%s: %s\n",
+	(void)printf("%s CPU %d vCPU %u pCPU %d: %s MHz%s, wish %s, granted %s MHz%s: %s%s%s\n",
 		time_stamp(stamp), cpu_of_vcpu(vcpu), vcpu, st->pcpu, mhz(now, st->khz),
 		simulated(cli), wish_text(wish, st), mhz(granted, st->granted_khz), simulated(cli),
-		freqring_reason(st->reason));
+		freqring_reason(st->reason),
+		st->host != FREQRING_HOST_AWAKE ? "; host " : "",
+		st->host != FREQRING_HOST_AWAKE ? sleep_text(host, st) : "");
 	(void)fflush(stdout);
 }
 

@@ -227,3 +227,17 @@ wish_text(char buf[32], const struct freqring_status *st)
 		(void)snprintf(buf, 32, "%s", st->wish);
 	return buf;
 }
+
+const char *
+sleep_text(char buf[48], const struct freqring_status *st)
+{
+	uint32_t s = st->host_ms / 1000, tenth = st->host_ms % 1000 / 100;
+
+	if (st->host == FREQRING_HOST_SUSPENDING)
+		(void)snprintf(buf, 48, "suspending, in %" PRIu32 " s at most", s);
+	else if (st->host == FREQRING_HOST_RESUMED)
+		(void)snprintf(buf, 48, "resumed after %" PRIu32 ".%" PRIu32 " s", s, tenth);
+	else
+		(void)snprintf(buf, 48, "%s", freqring_host_name(st->host));
+	return buf;
+}

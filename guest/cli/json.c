@@ -111,6 +111,9 @@ json_status(const struct cli *cli, unsigned int vcpu, const struct freqring_stat
 	json_bool("turbo_granted", st->turbo_granted);
 	json_number("lease_left_ms", st->lease_left_ms);
 	json_number("refusals", st->refusals);
+	json_string("host", freqring_host_name(st->host));
+	json_number("host_ms", st->host_ms);
+	json_number("host_sleeps", st->host_sleeps);
 	json_string("transport", freqring_transport_name(st->transport));
 	json_number("moves", st->moves);
 	json_bool("simulated", cli->info.simulated);

@@ -31,6 +31,7 @@ enum cli_opt {
 	OPT_CONFIG,
 	OPT_CURRENT,
 	OPT_DELAY,
+	OPT_DURATION,
 	OPT_ITERATIONS,
 	OPT_KIND,
 	OPT_LIVE,
@@ -40,8 +41,10 @@ enum cli_opt {
 	OPT_SERIAL_PORTS,
 	OPT_SERIAL,
 	OPT_SINCE,
+	OPT_TARGET,
 	OPT_TIMEOUT,
 	OPT_TIMESTAMP,
+	OPT_VERIFY,
 	OPT_COUNT,
 };
 
@@ -128,10 +131,19 @@ void cli_error_line(unsigned long line);
 json_t *cli_call(const struct cli *cli, const char *method, json_t *params,
 	enum cli_status *status);
 
+/** The same, and wait that long for the answer. */
+json_t *cli_call_within(const struct cli *cli, const char *method, json_t *params,
+	int timeout_ms, enum cli_status *status);
+
 /** Say why a call failed. @return the status that says whose fault it is */
 enum cli_status cli_call_failed(const struct client_error *err);
 
 void cli_print_json(const json_t *json);
+
+/** TARGET, or --target as virsh has it. */
+const char *cli_target(const struct cli *cli, unsigned int arg, enum cli_status *status);
+/** SECONDS, or --duration; 0: neither. */
+uint64_t cli_duration(const struct cli *cli, unsigned int arg);
 
 /** Whether this one ends the shell; shell.c. */
 void shell_quit(struct shell *shell);
@@ -151,10 +163,16 @@ enum cli_status cmd_attach(const struct cli *cli);
 enum cli_status cmd_completion(const struct cli *cli);
 enum cli_status cmd_detach(const struct cli *cli);
 enum cli_status cmd_doctor(const struct cli *cli);
+enum cli_status cmd_dompmsuspend(const struct cli *cli);
+enum cli_status cmd_dompmwakeup(const struct cli *cli);
+enum cli_status cmd_domstate(const struct cli *cli);
 enum cli_status cmd_event(const struct cli *cli);
 enum cli_status cmd_events(const struct cli *cli);
 enum cli_status cmd_help(const struct cli *cli);
 enum cli_status cmd_list(const struct cli *cli);
+enum cli_status cmd_nodepm(const struct cli *cli);
+enum cli_status cmd_nodesuspend(const struct cli *cli);
+enum cli_status cmd_powerstate(const struct cli *cli);
 enum cli_status cmd_quit(const struct cli *cli);
 enum cli_status cmd_release(const struct cli *cli);
 enum cli_status cmd_reload(const struct cli *cli);

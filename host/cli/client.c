@@ -19,7 +19,7 @@
 
 /* These ask libvirt, which may take its time. */
 static const char *const slow_methods[] = {
-	"add_channels", "add_vm", "attach", "detach", "get_vcpupin", "list", "reload",
+	"add_channels", "add_vm", "attach", "detach", "get_nodepm", "get_vcpupin", "list", "reload",
 	"set_vcpupin",
 };
 

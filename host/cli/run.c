@@ -77,12 +77,19 @@ cli_call_failed(const struct client_error *err)
 json_t *
 cli_call(const struct cli *cli, const char *method, json_t *params, enum cli_status *status)
 {
+	return cli_call_within(cli, method, params, 0, status);
+}
+
+json_t *
+cli_call_within(const struct cli *cli, const char *method, json_t *params, int timeout_ms,
+	enum cli_status *status)
+{
 	struct client_error err = { .code = 0 };
 	json_t *result = NULL;
 	struct client c;
 
 	if (client_open(&c, cli->socket, &err.why) == 0) {
-		result = client_call(&c, method, params, 0, &err);
+		result = client_call(&c, method, params, timeout_ms, &err);
 		client_close(&c);
 	} else {
 		json_decref(params);

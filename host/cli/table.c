@@ -8,6 +8,8 @@ static const char *const formats[] = { "table", "json", NULL };
 static const char *const all[] = { "all", NULL };
 static const char *const status_words[] = { "enabled", "disabled", NULL };
 static const char *const query_words[] = { "enable", "disable", NULL };
+static const char *const targets[] = { "mem", "disk", "hybrid", NULL };
+static const char *const powerstates[] = { "mem", "disk", "hybrid", "running", NULL };
 static const char *const shells[] = { "bash", NULL };
 static const char *const freqs[] = { "up", "down", "min", "max", "enable_turbo",
 	"disable_turbo", NULL };
@@ -15,7 +17,7 @@ static const char *const kinds[] = { "drift", "drift-over", "refused", "refused-
 	"offline", "online", "lease-expired", "libvirt-lost", "libvirt-connected",
 	"libvirt-synced", "served", "not-served", "quarantined", "state", "renamed", "pinned",
 	"pin-differs", "vcpu", "device", "pm-suspend", "pm-suspend-disk", "pm-wakeup",
-	"operator", NULL };
+	"votes", "host-suspend", "host-resumed", "host-stayed", "operator", NULL };
 
 #define NO_VALUE { VALUE_NONE, NULL, NULL }
 
@@ -27,6 +29,8 @@ static const char *const kinds[] = { "drift", "drift-over", "refused", "refused-
 #define MASK { VALUE_MASK, "MASK", NULL }
 #define FREQ { VALUE_FREQ, "FREQ", freqs }
 #define CHANNELS { VALUE_CHANNELS, "LIST|all", all }
+#define TARGET { VALUE_WORD, "TARGET", targets }
+#define SECONDS { VALUE_NUMBER, "SECONDS", NULL }
 #define COMMAND { VALUE_COMMAND, "COMMAND", NULL }
 
 const struct cli_command cli_commands[] = {
@@ -46,6 +50,19 @@ const struct cli_command cli_commands[] = {
 	  "what is missing here, and how to mend it",
 	  "Needs no daemon and changes nothing. Exit status 1 where something FAILs.\n\n"
 	  "  freqring doctor\n", cmd_doctor },
+	{ "dompmsuspend", { VM, TARGET, SECONDS }, 1,
+	  OPT(TARGET) | OPT(DURATION) | OPT(TIMEOUT),
+	  "suspend a guest, and wait until it did",
+	  "TARGET is mem, disk or hybrid. With SECONDS freqringd wakes it up again. The\n"
+	  "guest needs its agent, and swap for disk and hybrid.\n\n"
+	  "  freqring dompmsuspend web mem 300\n", cmd_dompmsuspend },
+	{ "dompmwakeup", { VM }, 1, OPT(TIMEOUT),
+	  "wake up a guest that is suspended",
+	  "One that is suspended to disk is started.\n\n"
+	  "  freqring dompmwakeup web\n", cmd_dompmwakeup },
+	{ "domstate", { VM }, 1, 0,
+	  "what a guest does, since when, and its votes",
+	  "  freqring domstate web\n", cmd_domstate },
 	{ "event", { VM }, 0,
 	  OPT(KIND) | OPT(LOOP) | OPT(TIMESTAMP) | OPT(TIMEOUT) | OPT(SINCE),
 	  "wait for events of a VM or of all",
@@ -62,6 +79,21 @@ const struct cli_command cli_commands[] = {
 	{ "list", NO_ARGS, 0, OPT(NAME),
 	  "all VMs of libvirt, and whether they are served",
 	  "  freqring list --name\n", cmd_list },
+	{ "nodepm", NO_ARGS, 0, 0,
+	  "how this host can sleep, and whether it works",
+	  "Exit status 1 where there is none that works.\n\n"
+	  "  freqring nodepm\n", cmd_nodepm },
+	{ "nodesuspend", { TARGET, SECONDS }, 0,
+	  OPT(TARGET) | OPT(DURATION) | OPT(VERIFY),
+	  "suspend this host for a time",
+	  "Answers before it sleeps. With --verify after it woke up: whether it slept,\n"
+	  "and for how long; exit status 1 where it did not.\n\n"
+	  "  freqring nodesuspend mem 600 --verify\n", cmd_nodesuspend },
+	{ "powerstate", { VM, { VALUE_WORD, "STATE", powerstates }, SECONDS }, 1, OPT(TIMEOUT),
+	  "the power state of a guest; with STATE: set it",
+	  "STATE is mem, disk, hybrid or running. With SECONDS freqringd wakes it up\n"
+	  "again.\n\n"
+	  "  freqring powerstate web mem\n", cmd_powerstate },
 	{ "release", { { VALUE_CPULIST, "LIST|all", all } }, 1, 0,
 	  "end set_cpu_freq: the VMs' votes decide again",
 	  "  freqring release 0,2-5\n", cmd_release },
@@ -151,6 +183,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 		"as it is now, running or not" },
 	[OPT_DELAY] = { "delay", '\0', { VALUE_COUNT, "SECONDS", NULL },
 		"between two pages [2]" },
+	[OPT_DURATION] = { "duration", '\0', { VALUE_NUMBER, "SECONDS", NULL },
+		"how long it is to sleep, as SECONDS" },
 	[OPT_ITERATIONS] = { "iterations", '\0', { VALUE_COUNT, "N", NULL },
 		"end after that many pages" },
 	[OPT_KIND] = { "kind", '\0', { VALUE_WORDS, "KIND[,KIND]", kinds },
@@ -167,8 +201,12 @@ const struct cli_option cli_options[OPT_COUNT] = {
 		"the serial channels, too" },
 	[OPT_SINCE] = { "since", '\0', { VALUE_NUMBER, "N", NULL },
 		"events after number N that are still kept" },
+	[OPT_TARGET] = { "target", '\0', { VALUE_WORD, "TARGET", targets },
+		"how it is to sleep, as TARGET" },
 	[OPT_TIMEOUT] = { "timeout", '\0', { VALUE_COUNT, "SECONDS", NULL },
 		"wait no longer than that" },
 	[OPT_TIMESTAMP] = { "timestamp", '\0', NO_VALUE,
 		"say when it happened" },
+	[OPT_VERIFY] = { "verify", '\0', NO_VALUE,
+		"wait until the host is back, and say whether it slept" },
 };

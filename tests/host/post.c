@@ -18,6 +18,8 @@
  *			which is awaited; prints how long that took
  *	show		posts nothing
  *	wait=MS		holds the channel for so long
+ *	told=N		asks to be told what the host does, and goes on asking for
+ *			what it has until it was N times; a line each
  *	until=FILE	holds the channel until there is such a file
  */
 #include <errno.h>
@@ -35,6 +37,7 @@
 #define FULL_MAX	(WAIT_US / FULL_US)
 #define ASK_US		100000u
 #define LOOK_US		20000	/* a file is looked for after that */
+#define TOLD_US		300000000u
 
 static void
 sleep_us(uint64_t us)
@@ -133,6 +136,33 @@ ask_and_wait(struct freqring_channel *ch, unsigned long n)
 	return ret;
 }
 
+static unsigned long nb_told;
+
+static void
+on_host(void *arg, unsigned int vcpu, enum freqring_host host, uint32_t ms)
+{
+	(void)arg;
+	nb_told++;
+	printf("told vCPU %u: %s %" PRIu32 "\n", vcpu, freqring_host_name(host), ms);
+	(void)fflush(stdout);
+}
+
+static int
+await_told(struct freqring_channel *ch, unsigned long n)
+{
+	int ret = freqring_tell_host(ch, true);
+
+	for (unsigned int i = 0; i < TOLD_US / LOOK_US && ret >= 0 && nb_told < n; i++) {
+		/* A repeat: so it is from the start. */
+		ret = freqring_turbo(ch, true);
+		/* Nobody takes them while the host is about to sleep. */
+		if (ret == -EAGAIN)
+			ret = 0;
+		sleep_us(LOOK_US);
+	}
+	return ret < 0 || nb_told >= n ? ret : -ETIMEDOUT;
+}
+
 static int
 ask(struct freqring_channel *ch, const char *word)
 {
@@ -159,6 +189,8 @@ ask(struct freqring_channel *ch, const char *word)
 		return repeat(ch, n);
 	if (strncmp(word, "ask=", 4) == 0)
 		return ask_and_wait(ch, n);
+	if (strncmp(word, "told=", 5) == 0)
+		return await_told(ch, n);
 	if (strncmp(word, "until=", 6) == 0)
 		return wait_for_file(value + 1);
 	if (strncmp(word, "wait=", 5) == 0)
@@ -178,9 +210,10 @@ show(struct freqring_channel *ch, const char *word)
 		return ret;
 	printf("%s: wish %s %" PRIu32 ", granted %" PRIu32 ", now %" PRIu32 ", pCPU %d of %u, "
 		"refusals %" PRIu64 ", posted %" PRIu64 ", dropped %" PRIu64 ", full %" PRIu64
-		": %s\n", word, st.wish, st.wish_khz, st.granted_khz, st.khz, st.pcpu,
+		": %s%s%s\n", word, st.wish, st.wish_khz, st.granted_khz, st.khz, st.pcpu,
 		st.nb_pcpus, st.refusals, st.posted, st.dropped, st.full,
-		freqring_reason(st.reason));
+		freqring_reason(st.reason), st.host != FREQRING_HOST_AWAKE ? "; host " : "",
+		st.host != FREQRING_HOST_AWAKE ? freqring_host_name(st.host) : "");
 	(void)fflush(stdout);
 	return 0;
 }
@@ -188,7 +221,7 @@ show(struct freqring_channel *ch, const char *word)
 int
 main(int argc, char **argv)
 {
-	struct freqring_options options = { .device = NULL };
+	struct freqring_options options = { .host = on_host };
 	struct freqring_channel *ch;
 	struct freqring *fr;
 	int ret;

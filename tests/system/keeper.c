@@ -3,6 +3,7 @@
  * keeper - a guest program that lives on while the host's daemon comes and goes
  *
  *	keeper VCPU max|min|KHZ		says the same again, each 20 ms
+ *	keeper VCPU max|min|KHZ told	and asks to be told what the host does: a line each
  *	keeper VCPU alternate		max and min by turns
  *	keeper VCPU steps SECONDS	down and up in pairs as fast as it goes; the
  *					last line says which wish is left
@@ -150,9 +151,18 @@ steps(struct freqring *fr, struct freqring_channel *ch, long seconds)
 	return EXIT_SUCCESS;
 }
 
+static void
+host(void *arg, unsigned int vcpu, enum freqring_host what, uint32_t ms)
+{
+	(void)arg;
+	printf("vCPU %u told: host %s %" PRIu32 "\n", vcpu, freqring_host_name(what), ms);
+	(void)fflush(stdout);
+}
+
 int
 main(int argc, char **argv)
 {
+	const struct freqring_options options = { .host = host };
 	struct freqring *fr = NULL;
 	struct freqring_channel *ch;
 	int ret;
@@ -162,9 +172,11 @@ main(int argc, char **argv)
 		return 2;
 	}
 	(void)signal(SIGTERM, on_stop);
-	ret = freqring_open(&fr, NULL);
+	ret = freqring_open(&fr, &options);
 	if (ret == 0)
 		ret = freqring_attach(fr, (unsigned int)strtoul(argv[1], NULL, 10), &ch);
+	if (ret == 0 && argc > 3 && strcmp(argv[3], "told") == 0)
+		ret = freqring_tell_host(ch, true);
 	if (ret < 0) {
 		printf("%s: %s\n", strerrorname_np(-ret), freqring_error(fr));
 		ret = EXIT_FAILURE;

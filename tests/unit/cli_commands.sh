@@ -390,6 +390,79 @@ ask 1 detach web --config
 refused "--serial x: expected a number" attach web --serial x
 refused "--print goes with freqring attach" detach web --print
 
+# ---- guests that sleep
+methods '{"get_powerstate":{"result":{"name":"web","uuid":"u","state":"suspended to disk","since_ms":1000,"for_ms":125000,
+  "wake_in_ms":3720000,"served":false,"votes":[{"vcpu":0,"cpus":"4","wish":"kHz","khz":1800000,"holds":false,"granted_khz":0,"reason":""},
+  {"vcpu":1,"cpus":"5","wish":"max","khz":0,"holds":true,"granted_khz":2301000,"reason":"ok"}]}},
+ "set_powerstate":{"result":{"name":"web","state":"suspended to memory","took_ms":1234}}}'
+ask 0 domstate web
+sent 'get_powerstate {"vm":"web"}'
+has out 'suspended to disk'
+has out ', for 2 min 5 s'
+has out 'wakes   in 1 h 2 min'
+has out '0     4     1800 MHz  no     -         -'
+has out '1     5     max       yes    2301 MHz  ok'
+ask 0 powerstate web -o json
+sent 'get_powerstate {"vm":"web"}'
+has out '"for_ms": 125000'
+ask 0 dompmsuspend web mem
+sent 'set_powerstate {"state":"mem","timeout":30,"vm":"web"}'
+prints 'VM web: suspended to memory after 1.2 s'
+ask 0 dompmsuspend web disk 300
+sent 'set_powerstate {"seconds":300,"state":"disk","timeout":120,"vm":"web"}'
+ask 0 dompmsuspend web --target hybrid --duration 7 --timeout 9
+sent 'set_powerstate {"seconds":7,"state":"hybrid","timeout":9,"vm":"web"}'
+ask 0 dompmsuspend web mem --duration 0
+sent 'set_powerstate {"state":"mem","timeout":30,"vm":"web"}'
+ask 0 powerstate web disk 60
+sent 'set_powerstate {"seconds":60,"state":"disk","timeout":120,"vm":"web"}'
+ask 0 dompmwakeup web -o json
+sent 'set_powerstate {"state":"running","timeout":30,"vm":"web"}'
+has out '"took_ms": 1234'
+refused "mem, disk or hybrid?" dompmsuspend web
+refused "--target or the argument TARGET, not both" dompmsuspend web mem --target disk
+refused "ram: expected" dompmsuspend web ram
+refused "x: expected a number" dompmsuspend web mem x
+refused "off: expected" powerstate web off
+methods '{"set_powerstate":{"error":{"code":-32000,"message":"VM web: its guest did not suspend within 30 s"}}}'
+ask 1 dompmsuspend web mem
+has err "did not suspend within 30 s"
+# longer than other commands wait
+methods '{"set_powerstate":{"delay_ms":5300,"result":{"name":"web","state":"running","took_ms":5300}}}'
+ask 0 dompmwakeup web
+prints 'VM web: running after 5.3 s'
+
+# ---- the host that does
+methods '{"get_nodepm":{"result":{"mem":{"verdict":"broken","why":"libvirt would run pm-suspend","libvirt":"yes","logind":"yes"},
+  "disk":{"verdict":"no","why":"no swap","libvirt":"no","logind":"na"},"hybrid":{"verdict":"unknown","why":"","libvirt":"unknown","logind":"unknown"},
+  "kernel":{"state":"freeze mem","mem_sleep":"[deep]","disk":""}}},
+ "nodesuspend":{"result":{"target":"mem","seconds":60,"sleeps_in_ms":10000,"told":2}}}'
+ask 1 nodepm
+sent 'get_nodepm '
+prints 'SLEEP          VERDICT                    LIBVIRT  LOGIND   WHY
+S3 (mem)       yes, but it will not work  yes      yes      libvirt would run pm-suspend
+S4 (disk)      no                         no       na       no swap
+both (hybrid)  unknown                    unknown  unknown  -
+kernel  state: freeze mem; mem_sleep: [deep]; disk: -'
+ask 1 nodepm -o json
+has out '"verdict": "broken"'
+ask 0 nodesuspend mem 60
+sent 'nodesuspend {"seconds":60,"target":"mem","verify":false}'
+prints 'the host sleeps in 10 s, for 60 s (mem); 2 VMs told'
+methods '{"get_nodepm":{"result":{"mem":{"verdict":"yes","why":"","libvirt":"yes","logind":"yes"}}},
+ "nodesuspend":{"result":{"target":"disk","seconds":60,"slept":true,"slept_ms":51234,"why":"","alarm_cleared":false}}}'
+ask 0 nodepm
+ask 0 nodesuspend --target disk --duration 60 --verify
+sent 'nodesuspend {"seconds":60,"target":"disk","verify":true}'
+prints 'the host slept for 51.2 s'
+methods '{"nodesuspend":{"result":{"target":"mem","seconds":60,"slept":false,"slept_ms":0,"why":"the kernel gave it up","alarm_cleared":true}}}'
+ask 1 nodesuspend mem 60 --verify
+prints 'the host did not sleep: the kernel gave it up
+the alarm that was to wake it up was still set, and is cleared'
+refused "for how many SECONDS?" nodesuspend mem
+refused "mem, disk or hybrid?" nodesuspend
+refused "--verify goes with freqring nodesuspend" nodepm --verify
+
 # ---- reload
 methods '{"reload":{"result":{"changed":["[vms] allow"],"restart":["[daemon] poller_cpu"]}}}'
 ask 0 reload

@@ -339,6 +339,7 @@ struct fx_call {
 	struct poller *p;
 	struct vm *vm;
 	bool add;
+	uint64_t extend_ms;	/* of its leases; 0: it is added or removed */
 	int ret;
 	bool done;
 };
@@ -348,7 +349,10 @@ fx_call_main(void *arg)
 {
 	struct fx_call *c = arg;
 
-	c->ret = c->add ? poller_add(c->p, c->vm) : poller_remove(c->p, c->vm);
+	if (c->extend_ms != 0)
+		c->ret = poller_extend_leases(c->p, c->vm, c->extend_ms);
+	else
+		c->ret = c->add ? poller_add(c->p, c->vm) : poller_remove(c->p, c->vm);
 	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -599,6 +603,7 @@ static const struct power_ops recorder_ops FX_UNUSED = {
 	.set = recorder_set,
 	.check = recorder_check,
 	.force = recorder_force,
+	.again = recorder_force,
 	.give_back = recorder_give_back,
 	.look = recorder_look,
 	.get = recorder_get,

@@ -72,6 +72,7 @@ host_words_keep_their_bits(void **state)
 	CHECK_BITS(frq_applied_unpack, frq_applied_pack, UINT64_MAX);
 	CHECK_BITS(frq_now_unpack, frq_now_pack, UINT64_MAX);
 	CHECK_BITS(frq_verdict_unpack, frq_verdict_pack, UINT64_MAX);
+	CHECK_BITS(frq_host_unpack, frq_host_pack, UINT64_MAX);
 	CHECK_BITS(frq_refusal_unpack, frq_refusal_pack, UINT64_C(0xffffff00ffffffff));
 }
 
@@ -107,6 +108,8 @@ host_fields_are_where_the_comments_say(void **state)
 		.index = 0x66, .nb_pcpus = 0x7788 }), UINT64_C(0x7788664455112233));
 	assert_int_equal(frq_verdict_pack((struct frq_verdict){ .reason = 0x11, .epoch = 0x22,
 		.incarnation = 0x3344, .changes = 0x55667788 }), UINT64_C(0x5566778833442211));
+	assert_int_equal(frq_host_pack((struct frq_host){ .state = 0x11, .sleep = 0x22,
+		.count = 0x3344, .ms = 0x55667788 }), UINT64_C(0x5566778833442211));
 	assert_int_equal(frq_life_pack((struct frq_life){ .epoch = 0x11,
 		.incarnation = 0x223344, .flags = FRQ_LIFE_STOPPED }), UINT64_C(0x0222334411));
 }

@@ -158,6 +158,140 @@ test_info(void **state)
 	assert_int_equal(freqring_get_info(h->fr, &i, 0), -ENOENT);
 }
 
+/* ---- what the host does ---------------------------------------------------- */
+
+static struct told {
+	unsigned int times, vcpu;
+	enum freqring_host host;
+	uint32_t ms;
+} told;
+
+static void
+on_host(void *arg, unsigned int vcpu, enum freqring_host host, uint32_t ms)
+{
+	(void)arg;
+	told = (struct told){ .times = told.times + 1, .vcpu = vcpu, .host = host, .ms = ms };
+}
+
+static void
+host_says(struct host *h, enum frq_host_state state, uint32_t ms)
+{
+	frq_store64(&frq_region_state(&h->region, 1)->host, frq_host_pack((struct frq_host){
+		.state = (uint8_t)state, .ms = ms, .count = 3 }));
+}
+
+static void
+can_tell(struct host *h)
+{
+	frq_store64(&frq_region_header(&h->region)->features, FRQ_FEATURE_TURBO | FRQ_FEATURE_HOST);
+	h->fr->host = on_host;
+	told = (struct told){ .times = 0 };
+}
+
+static void
+test_tell_host_old_host(void **state)
+{
+	struct host *h = *state;
+	struct freqring_status st;
+
+	assert_int_equal(freqring_tell_host(h->ch, true), -EOPNOTSUPP);
+	assert_non_null(strstr(freqring_error(h->fr), "too old"));
+	assert_takes(h, 1, FRQ_OP_NONE);
+	/* whatever is in that word then */
+	host_says(h, FRQ_HOST_SUSPENDING, 1);
+	assert_int_equal(freqring_get_status(h->ch, &st), 0);
+	assert_int_equal(st.host, FREQRING_HOST_AWAKE);
+}
+
+static void
+test_tell_host(void **state)
+{
+	struct host *h = *state;
+	struct freqring_status st;
+	struct frq_request r;
+
+	can_tell(h);
+	assert_int_equal(freqring_max(h->ch), 1);
+	assert_takes(h, 1, FRQ_OP_MAX);
+	host_says(h, FRQ_HOST_RESUMED, 5);
+	assert_int_equal(freqring_tell_host(h->ch, true), 1);
+	r = host_take(h, 1);
+	assert_int_equal(r.op, FRQ_OP_TELL);
+	assert_int_equal(r.arg, FRQ_TELL_HOST);
+	/* what is over is no news */
+	assert_int_equal(told.times, 0);
+	host_says(h, FRQ_HOST_SUSPENDING, 10000);
+	assert_int_equal(freqring_max(h->ch), 0);
+	assert_int_equal(told.times, 0);
+	host_verdict(h, 1, FRQ_REASON_OK);
+	assert_true(freqring_max(h->ch) >= 0);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.vcpu, 1);
+	assert_int_equal(told.host, FREQRING_HOST_SUSPENDING);
+	assert_int_equal(told.ms, 10000);
+	/* a verdict about something else */
+	host_verdict(h, 1, FRQ_REASON_OK);
+	(void)freqring_max(h->ch);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(freqring_get_status(h->ch, &st), 0);
+	assert_int_equal(st.host, FREQRING_HOST_SUSPENDING);
+	assert_int_equal(st.host_ms, 10000);
+	assert_int_equal(st.host_sleeps, 3);
+	/* what it does not know it does not hand on */
+	host_says(h, (enum frq_host_state)77, 1);
+	host_verdict(h, 1, FRQ_REASON_OK);
+	(void)freqring_max(h->ch);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(freqring_get_status(h->ch, &st), 0);
+	assert_int_equal(st.host, FREQRING_HOST_AWAKE);
+}
+
+static void
+test_tell_host_no_more(void **state)
+{
+	struct host *h = *state;
+
+	can_tell(h);
+	assert_int_equal(freqring_tell_host(h->ch, true), 1);
+	assert_takes(h, 1, FRQ_OP_TELL);
+	assert_int_equal(freqring_tell_host(h->ch, false), 1);
+	assert_int_equal(host_take(h, 1).arg, 0);
+	host_says(h, FRQ_HOST_SUSPENDING, 1);
+	host_verdict(h, 1, FRQ_REASON_OK);
+	assert_int_equal(freqring_min(h->ch), 1);
+	assert_int_equal(told.times, 0);
+}
+
+/* Asked while it is about to: that is told at once. */
+static void
+test_tell_host_late(void **state)
+{
+	struct host *h = *state;
+
+	can_tell(h);
+	host_says(h, FRQ_HOST_SUSPENDING, 3000);
+	assert_int_equal(freqring_tell_host(h->ch, true), 1);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.ms, 3000);
+}
+
+static void
+test_tell_host_new_epoch(void **state)
+{
+	struct host *h = *state;
+
+	can_tell(h);
+	assert_int_equal(freqring_min(h->ch), 1);
+	assert_int_equal(freqring_tell_host(h->ch, true), 1);
+	host_init(h, EPOCH + 1, INCARNATION + 1);
+	can_tell(h);
+	assert_int_equal(freqring_min(h->ch), 1);
+	assert_takes(h, 1, FRQ_OP_ATTACH);
+	assert_takes(h, 1, FRQ_OP_MIN);
+	assert_takes(h, 1, FRQ_OP_TELL);
+	assert_takes(h, 1, FRQ_OP_NONE);
+}
+
 /* ---- the device, in a made-up sysfs --------------------------------------- */
 
 static void
@@ -1112,6 +1246,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		test_of(test_open_errors, set_up_file),
 		test_of(test_info, set_up),
+		test_of(test_tell_host_old_host, set_up),
+		test_of(test_tell_host, set_up),
+		test_of(test_tell_host_no_more, set_up),
+		test_of(test_tell_host_late, set_up),
+		test_of(test_tell_host_new_epoch, set_up),
 		test_of(test_find_device, set_up_file),
 		test_of(test_attach, set_up),
 		test_of(test_one_program_a_channel, set_up),

@@ -218,13 +218,32 @@ arguments_and_operations_are_checked(void **state)
 	(void)state;
 	for (unsigned int op = 0; op < 256; op++) {
 		struct wish w = wish_of(FRQ_WISH_KHZ, 1400000);
-		bool known = op >= FRQ_OP_UP && op <= FRQ_OP_RELEASE;
+		bool known = (op >= FRQ_OP_UP && op <= FRQ_OP_RELEASE) || op == FRQ_OP_TELL;
 
-		if (op != FRQ_OP_SET)
+		if (op != FRQ_OP_SET && op != FRQ_OP_TELL)
 			folds(&w, (uint8_t)op, 1, &plain, FRQ_REASON_BAD_ARG);
 		if (!known)
 			folds(&w, (uint8_t)op, 0, &plain, FRQ_REASON_BAD_OP);
 	}
+}
+
+static void
+tell_is_apart_from_the_opinion(void **state)
+{
+	struct wish w = wish_of(FRQ_WISH_KHZ, 1400000);
+
+	(void)state;
+	folds(&w, FRQ_OP_TELL, FRQ_TELL_HOST, &plain, FRQ_REASON_OK);
+	assert_true(w.told);
+	assert_int_equal(w.kind, FRQ_WISH_KHZ);
+	assert_int_equal(w.khz, 1400000);
+	folds(&w, FRQ_OP_TELL, FRQ_TELL_HOST << 1, &plain, FRQ_REASON_BAD_ARG);
+	folds(&w, FRQ_OP_TELL, FRQ_ARG_MAX, &plain, FRQ_REASON_BAD_ARG);
+	assert_true(w.told);
+	folds(&w, FRQ_OP_RELEASE, 0, &plain, FRQ_REASON_OK);
+	assert_true(w.told);
+	folds(&w, FRQ_OP_TELL, 0, &none, FRQ_REASON_OK);
+	assert_false(w.told);
 }
 
 static void
@@ -368,6 +387,12 @@ model_fold(struct wish *w, uint8_t op, uint32_t arg, const struct freq_table *t)
 		w->khz = arg;
 		return FRQ_REASON_OK;
 	}
+	if (op == FRQ_OP_TELL) {
+		if (arg > FRQ_TELL_HOST)
+			return FRQ_REASON_BAD_ARG;
+		w->told = arg != 0;
+		return FRQ_REASON_OK;
+	}
 	if (arg != 0)
 		return FRQ_REASON_BAD_ARG;
 	if (op == FRQ_OP_MIN || op == FRQ_OP_MAX || op == FRQ_OP_RELEASE) {
@@ -421,6 +446,7 @@ random_requests_against_the_model(void **state)
 			assert_int_equal(a, b);
 			assert_int_equal(w.kind, m.kind);
 			assert_int_equal(w.turbo_off, m.turbo_off);
+			assert_int_equal(w.told, m.told);
 			if (w.kind == FRQ_WISH_KHZ)
 				assert_int_equal(w.khz, m.khz);
 			if (t->nb != 0 && w.kind != FRQ_WISH_NONE)
@@ -507,6 +533,7 @@ main(void)
 		cmocka_unit_test(set_between_entries_is_rounded_up),
 		cmocka_unit_test(set_outside_the_table_is_refused),
 		cmocka_unit_test(arguments_and_operations_are_checked),
+		cmocka_unit_test(tell_is_apart_from_the_opinion),
 		cmocka_unit_test(wish_on_another_table),
 		cmocka_unit_test(steps_after_the_vcpu_was_pinned_anew),
 		cmocka_unit_test(table_lookup_at_the_edges),
