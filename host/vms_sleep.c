@@ -82,6 +82,9 @@ vms_sleep_served(struct entry *e)
 {
 	uint64_t now = monotonic_ms();
 
+	/* Served once more, long after it woke up. */
+	if (e->keeps == KEPT_BACK && e->kept_until_ms <= now)
+		e->keeps = KEPT_NONE;
 	if (e->keeps != KEPT_BACK || e->max_until_ms > now)
 		return;
 	e->max_until_ms = now + DISK_MAX_MS;
