@@ -25,6 +25,7 @@ struct vms_config {
 	struct applier *applier;
 	const struct power_ops *power;
 	struct serial *serial;
+	struct vhost *vhost;
 };
 
 struct vms *vms_create(const struct vms_config *c, struct frq_err *err);
@@ -86,6 +87,9 @@ void vms_tick(struct vms *v);
 
 /** The poller gave up a VM. */
 void vms_quarantined(struct vms *v);
+
+/** The daemon ends: let go of vhost-user ports, while the poller still runs. NULL is allowed. */
+void vms_disconnect(struct vms *v);
 
 /**
  * The daemon ends: tell the guests, free everything. Poller and applier have
