@@ -58,9 +58,10 @@ enum freqring_transport {
 	FREQRING_TRANSPORT_AUTO = 0,	/* the best that answers */
 	FREQRING_TRANSPORT_IVSHMEM = 1,	/* memory shared with freqringd */
 	FREQRING_TRANSPORT_SERIAL = 2,	/* virtio-serial, to freqringd or DPDK's vm_power_manager */
+	FREQRING_TRANSPORT_VHOST = 3,	/* frames of a virtio-net port, to freqringd */
 };
 
-/** "auto", "ivshmem" or "serial". */
+/** "auto", "ivshmem", "vhost-user" or "serial". */
 const char *freqring_transport_name(enum freqring_transport transport);
 
 /** What to open. Zero-initialised means: find the host by itself. */
@@ -71,10 +72,19 @@ struct freqring_options {
 	 */
 	const char *device;
 
+	/* The virtio-net port for requests: an interface such as "eth1"; or
+	 * "ethdev:N", DPDK's port N, which the program has started with a queue
+	 * pair for each vCPU that asks; or "ethdev", the first of those whose
+	 * peer answers. Needs the module libfreqring-ethdev.so. NULL: an
+	 * interface with a hardware address that begins with 02:66:72:71.
+	 */
+	const char *port;
+
 	/* Force one. AUTO: what FREQRING_TRANSPORT in the environment says
-	 * (ivshmem or serial), else a device whose host is alive, else the
-	 * serial ports, else a device whose host may come yet; and channels
-	 * move by themselves.
+	 * (ivshmem, vhost-user or serial), else the first of these whose host
+	 * answers: shared memory, a virtio-net port, the serial ports; where the
+	 * mapping of shared memory is uncached, a virtio-net port first. And
+	 * channels move by themselves.
 	 */
 	enum freqring_transport transport;
 
