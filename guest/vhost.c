@@ -40,6 +40,7 @@ struct frq_vhost {
 	bool answered;			/* the last one was */
 	uint64_t hello_ns, heard_ns, posted_ns, reopen_ns;
 	uint64_t table_version;
+	uint16_t limit;			/* the producer's; that has none, see hide_credit */
 };
 
 /* ---- the way to send frames --------------------------------------------------- */
@@ -369,13 +370,27 @@ use_copy(struct freqring_channel *ch)
 	ch->still_ns = 0;
 }
 
-/* Its word is in the copy's ring; no credit is left for the fast path, here or
- * later. One that cannot be sent now counts as lost: see mend_loss.
+/* The fast path posts while there is credit, and would not send a frame. */
+static void
+hide_credit(struct freqring_channel *ch)
+{
+	ch->vhost->limit = ch->p.limit;
+	ch->p.limit = ch->p.next;
+}
+
+static void
+show_credit(struct freqring_channel *ch)
+{
+	ch->p.limit = ch->vhost->limit;
+}
+
+/* Its word is in the copy's ring already. One that cannot be sent now
+ * counts as lost: see mend_loss.
  */
 static void
 send_attach(struct freqring_channel *ch)
 {
-	ch->p.limit = ch->p.next;
+	hide_credit(ch);
 	ch->vhost->posted_ns = frq_coarse_ns();
 	(void)send_frame(ch, FRQ_VHOST_REQUEST, ch->attach_word);
 }
@@ -475,10 +490,10 @@ vhost_post(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 	struct frq_vhost *v = ch->vhost;
 	int ret = pump(ch);
 
-	if (ret == 0)
+	show_credit(ch);
+	if (ret == 0 && frq_producer_credit(&ch->p) == 0)
 		ret = frq_producer_refill(&ch->p);
-	/* Never any credit: the fast path would not send a frame. */
-	ch->p.limit = ch->p.next;
+	hide_credit(ch);
 	if (ret == 0)
 		ret = send_frame(ch, FRQ_VHOST_REQUEST, frq_request_pack((struct frq_request){
 			.seq = ch->p.next, .epoch = ch->p.epoch, .op = (uint8_t)op, .arg = arg }));
@@ -486,7 +501,9 @@ vhost_post(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 		return frq_fail(ch->fr, -ENOTCONN, NO_PORT);
 	if (ret < 0)
 		return ret;
-	ch->p.limit = ++ch->p.next;
+	show_credit(ch);
+	ch->p.next++;
+	hide_credit(ch);
 	frq_store8(ch->p.doorbell, (uint8_t)ch->p.next);
 	v->posted_ns = frq_coarse_ns();
 	return 0;
@@ -499,7 +516,10 @@ vhost_heed(struct freqring_channel *ch, uint64_t *verdict)
 	int ret;
 
 	(void)pump(ch);
+	show_credit(ch);
 	ret = frq_ring_heed(ch, verdict);
+	if (ch->attach_word == attach)
+		hide_credit(ch);
 	if (ret == 0 && ch->attach_word != attach)
 		send_attach(ch);
 	return ret;

@@ -8,6 +8,7 @@
 #include <rte_cycles.h>
 
 #define FRAMES_MAX	32u	/* of a pair and turn */
+#define SERVES_MAX	2u	/* what was before an attach, then the attach and what follows */
 #define COLD_PAIRS	4u	/* looked at in a turn beside the one that asked last */
 #define HEARTBEAT_US	10000u	/* between two answers to who listens */
 #define CALL_US		1000u	/* between two interrupts for frames that were taken */
@@ -227,7 +228,7 @@ give_up(struct vhost_device *d, const char *why)
 static unsigned int
 take_frames(struct poller *p, struct vhost_device *d, struct vhost_pair *pair)
 {
-	unsigned int n = 0, requests = 0, served = 0, more;
+	unsigned int n = 0, requests = 0, served = 0;
 	struct buffer b;
 	bool request;
 	int ret = 0;
@@ -251,8 +252,8 @@ take_frames(struct poller *p, struct vhost_device *d, struct vhost_pair *pair)
 	if (n == 0)
 		return 0;
 	/* Taken and remembered before the guest has the buffers back. */
-	while (requests != 0 && (more = poller_serve(p, pair->ch)) != 0)
-		served += more;
+	for (unsigned int i = 0; requests != 0 && i < SERVES_MAX; i++)
+		served += poller_serve(p, pair->ch);
 	publish_used(&pair->tx);
 	return served;
 }

@@ -382,7 +382,7 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	if (strcmp(e->former, m->shmem) == 0)
 		e->former[0] = '\0';
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
-	if (problem[0] != '\0')
+	if (problem[0] != '\0' || m->shmem[0] == '\0')
 		say_problem(e, problem);
 	e->may_be_served = problem[0] == '\0';
 }

@@ -17,6 +17,7 @@
 #define FE_PAIRS	2u
 #define FE_SIZE		64u		/* of a virtqueue */
 #define FE_BUFFER	2048u
+#define FE_GUARD	65536u
 #define FE_GUEST	UINT64_C(0x40000000)	/* guest address of the memory */
 
 struct fe_ring {
@@ -37,6 +38,7 @@ struct fe_memory {
 struct front_end {
 	char dir[64];
 	int fd;
+	uint8_t *around;
 	struct fe_memory *m;
 	struct vm *vm;
 	struct fx_queue queue;
@@ -74,7 +76,12 @@ fe_make(void)
 	fx_dir_make(f->dir);
 	f->fd = memfd_create("front-end", 0);
 	assert_int_equal(ftruncate(f->fd, sizeof(*f->m)), 0);
-	f->m = mmap(NULL, sizeof(*f->m), PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+	/* With pages around it that fault. */
+	f->around = mmap(NULL, sizeof(*f->m) + 2 * FE_GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		-1, 0);
+	assert_true(f->around != MAP_FAILED);
+	f->m = mmap(f->around + FE_GUARD, sizeof(*f->m), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_FIXED, f->fd, 0);
 	assert_true(f->m != MAP_FAILED);
 	fx_queue_make(&f->queue);
 	f->p = fx_poller(&f->queue, FX_HZ_STILL, -1);
@@ -105,7 +112,7 @@ fe_free(struct front_end *f)
 	fx_queue_free(&f->queue);
 	for (unsigned int i = 0; i < 2 * FE_PAIRS; i++)
 		(void)close(f->call[i]);
-	(void)munmap(f->m, sizeof(*f->m));
+	(void)munmap(f->around, sizeof(*f->m) + 2 * FE_GUARD);
 	(void)close(f->fd);
 	fx_dir_remove(f->dir);
 	free(f);
