@@ -384,6 +384,9 @@ start_vhost(struct daemon *d, struct frq_err *err)
 		.notify_fd = d->poller_fd,
 	};
 
+	/* QEMU makes its sockets there. One that is there is somebody's to keep. */
+	if (mkdir(d->config.vhost_dir, 0755) == 0 && user != NULL && geteuid() == 0)
+		(void)!chown(d->config.vhost_dir, user->pw_uid, user->pw_gid);
 	d->vhost = vhost_create(&c);
 	if (d->vhost != NULL)
 		return 0;

@@ -583,8 +583,7 @@ vms_tick(struct vms *v)
 {
 	for (unsigned int i = 0; i < v->nb_entries; i++) {
 		v->entry[i]->changes = 0;
-		if (v->entry[i]->port != NULL)
-			vhost_retry(v->entry[i]->port);
+		vms_vhost_tick(v, v->entry[i]);
 	}
 	/* The folder of DPDK's host sends no event; and who waited for his turn has it. */
 	for (unsigned int i = 0; v->connected && i < v->map->nb_vms; i++)

@@ -45,6 +45,8 @@ struct entry {
 	struct vhost_port *port; /* NULL: it has none */
 	pid_t vhost_pid;
 	bool vhost_told;	/* that it was quarantined */
+	char expected[VM_MAP_VHOST_PATH];	/* socket of a port that is being plugged in */
+	unsigned int expected_s;	/* for how many ticks yet */
 	char vhost_problem[384];
 	/* vms_speaker.c */
 	uint8_t asked[FRQ_MAX_CHANNELS];	/* last over which transport + 1; 0: none */
@@ -122,6 +124,9 @@ void vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 
 /** It is not served any more, nor connected to. @param gone  nor is there its machine */
 void vms_vhost_drop(struct vms *v, struct entry *e, bool gone);
+
+/** Once a second. */
+void vms_vhost_tick(struct vms *v, struct entry *e);
 
 /** The poller gave up something: was it this port? */
 void vms_vhost_quarantined(struct entry *e);

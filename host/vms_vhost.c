@@ -10,9 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "domain_edit.h"
 #include "events.h"
 #include "log.h"
 #include "vms_pvt.h"
+
+/* How long libvirt and QEMU may take to plug a port in. */
+#define EXPECT_S 60u
 
 static void
 say_problem(struct entry *e, const char *problem)
@@ -111,6 +115,10 @@ vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 	bool gone = m->state == VM_DEFINED || e->vhost_pid != m->qemu_pid;
 	struct frq_err err;
 
+	/* Not there yet: the port that it is to be stays as it is. */
+	if (m->vhost[0] == '\0' && e->expected_s != 0)
+		return;
+	e->expected_s = 0;
 	if (!wanted)
 		say_problem(e, problem);
 	if (!wanted && e->vhost != NULL && e->vm == NULL && e->serial == NULL)
@@ -127,6 +135,33 @@ vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 		say_problem(e, err.text);
 	else if (e->vhost == NULL && m->state == VM_RUNNING && v->connected)
 		admit(v, e, m);
+}
+
+void
+vms_expect_port(struct vms *v, const char *name)
+{
+	struct frq_err err;
+	struct entry *e = vms_find(v, name, &err);
+	const struct vm_map_vm *m = e != NULL ? vm_map_find(v->map, e->uuid) : NULL;
+	char object[NAME_MAX + 1];
+	bool by_name;
+
+	if (m == NULL || e->port != NULL || m->vhost[0] != '\0' || !e->allowed ||
+	    domain_edit_make_object(FRQ_SHMEM_PREFIX, m->name, m->uuid_text, object, &by_name) < 0 ||
+	    (size_t)snprintf(e->expected, sizeof(e->expected), "%s/%s.sock", v->c.config->vhost_dir,
+	    object) >= sizeof(e->expected))
+		return;
+	e->port = vhost_open(v->c.vhost, e->expected, m->name, &err);
+	e->expected_s = e->port != NULL ? EXPECT_S : 0;
+}
+
+void
+vms_vhost_tick(struct vms *v, struct entry *e)
+{
+	if (e->expected_s != 0 && --e->expected_s == 0 && e->vhost == NULL)
+		vms_vhost_drop(v, e, false);
+	if (e->port != NULL)
+		vhost_retry(e->port);
 }
 
 void
