@@ -78,11 +78,19 @@ nb_serial(const json_t *vm)
 	return json_array_size(json_object_get(json_object_get(vm, "serial"), "ports"));
 }
 
+/* In the daemon's status an object, in what doctor found a path. */
+static bool
+has_port(const json_t *vm)
+{
+	const json_t *port = json_object_get(vm, "vhost");
+
+	return json_is_object(port) || json_string_length(port) > 0;
+}
+
 bool
 has_way(const json_t *vm)
 {
-	return text_of(vm, "shmem")[0] != '\0' || nb_serial(vm) > 0 ||
-		json_is_object(json_object_get(vm, "vhost"));
+	return text_of(vm, "shmem")[0] != '\0' || nb_serial(vm) > 0 || has_port(vm);
 }
 
 const char *
@@ -91,7 +99,7 @@ ways_of(const json_t *vm, char text[WAYS_SIZE])
 	size_t nb = nb_serial(vm), n;
 
 	n = (size_t)snprintf(text, WAYS_SIZE, "%.255s", text_of(vm, "shmem"));
-	if (json_is_object(json_object_get(vm, "vhost")))
+	if (has_port(vm))
 		n += (size_t)snprintf(text + n, WAYS_SIZE - n, "%svhost-user port", n > 0 ? " and " : "");
 	if (nb > 0)
 		n += (size_t)snprintf(text + n, WAYS_SIZE - n, "%s%zu serial channel%s",
