@@ -74,9 +74,11 @@ struct freqring_options {
 
 	/* The virtio-net port for requests: an interface such as "eth1"; or
 	 * "ethdev:N", DPDK's port N, which the program has started with a queue
-	 * pair for each vCPU that asks; or "ethdev", the first of those whose
-	 * peer answers. Needs the module libfreqring-ethdev.so. NULL: an
-	 * interface with a hardware address that begins with 02:66:72:71.
+	 * pair for each vCPU that asks; or "ethdev", the first of those with a
+	 * hardware address that begins with 02:66:72:71. DPDK's needs the module
+	 * libfreqring-ethdev.so; queue pair N belongs to whoever has vCPU N's
+	 * channel, and before that to freqring_open and freqring_attach. NULL: an
+	 * interface with such an address.
 	 */
 	const char *port;
 

@@ -14,6 +14,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "freqring.h"
 #include "sigbus.h"
 #include "vhost.h"
 
@@ -743,6 +744,93 @@ test_backend_again(void **state)
 	dpdk_await_state(r, 1, 2, &s);
 }
 
+/* ---- libfreqring over DPDK's port --------------------------------------------------- */
+
+static struct freqring *
+open_library(const struct real *r)
+{
+	char port[32];
+	struct freqring *fr;
+	int ret;
+
+	(void)snprintf(port, sizeof(port), "ethdev:%u", r->eth);
+	ret = freqring_open(&fr, &(struct freqring_options){ .port = port,
+		.transport = FREQRING_TRANSPORT_VHOST });
+	if (ret != 0)
+		print_error("%s\n", freqring_error(fr));
+	assert_int_equal(ret, 0);
+	return fr;
+}
+
+static bool
+is_1400(void *arg)
+{
+	return fx_wish(arg, 1).kind == FRQ_WISH_KHZ && fx_wish(arg, 1).khz == 1400000;
+}
+
+static void
+test_library(void **state)
+{
+	struct real *r = *state;
+	struct freqring *fr = open_library(r);
+	struct freqring_channel *ch;
+	struct freqring_info info;
+	struct freqring_status st;
+
+	assert_int_equal(freqring_get_info(fr, &info, 500), 0);
+	assert_true(info.host_alive);
+	assert_int_equal(info.nb_channels, DPDK_PAIRS);
+	assert_int_equal(freqring_attach(fr, DPDK_PAIRS, &ch), -EINVAL);
+	assert_int_equal(freqring_attach(fr, 1, &ch), 0);
+	assert_int_equal(freqring_set(ch, 1400000), 1);
+	assert_int_equal(freqring_wait_consumed(ch, 2000000), 0);
+	assert_true(is_1400(r->vm));
+	/* A repeat is dropped, and nothing more. */
+	assert_int_equal(freqring_set(ch, 1400000), 0);
+	/* More than a ring of them. */
+	for (unsigned int i = 0; i < 1000; i++) {
+		int ret;
+
+		while ((ret = freqring_ping(ch, i)) == -EAGAIN)
+			;
+		assert_int_equal(ret, 1);
+	}
+	assert_int_equal(freqring_wait_consumed(ch, 2000000), 0);
+	assert_int_equal(freqring_get_status(ch, &st), 0);
+	assert_int_equal(st.transport, FREQRING_TRANSPORT_VHOST);
+	assert_int_equal(freqring_get_info(fr, &info, 0), 0);
+	assert_true(info.host_alive);
+	assert_int_equal(fx_wish(r->vm, 0).kind, FRQ_WISH_NONE);
+	freqring_close(fr);
+}
+
+/* The daemon is away for a while: what is asked then fails, and is asked again. */
+static void
+test_library_backend_again(void **state)
+{
+	struct real *r = *state;
+	struct freqring *fr = open_library(r);
+	uint64_t end = fx_now_ms() + 20000;
+	struct freqring_channel *ch;
+	struct frq_err err;
+
+	assert_int_equal(freqring_attach(fr, 1, &ch), 0);
+	assert_int_equal(freqring_min(ch), 1);
+	assert_int_equal(freqring_wait_consumed(ch, 2000000), 0);
+	vhost_close(r->port);
+	(void)freqring_set(ch, 1400000);
+	r->port = vhost_open(r->v, r->path, "test", &err);
+	assert_non_null(r->port);
+	vhost_serve(r->port, r->vm);
+	await(has_pairs, r);
+	while (!is_1400(r->vm)) {
+		assert_true(fx_now_ms() < end);
+		(void)freqring_set(ch, 1400000);
+		(void)freqring_wait_consumed(ch, 10000);
+	}
+	freqring_close(fr);
+}
+
 int
 main(void)
 {
@@ -778,6 +866,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_virtio_user, setup_real, teardown_real),
 		cmocka_unit_test_setup_teardown(test_reconnect, setup_real, teardown_real),
 		cmocka_unit_test_setup_teardown(test_backend_again, setup_real, teardown_real),
+		cmocka_unit_test_setup_teardown(test_library, setup_real, teardown_real),
+		cmocka_unit_test_setup_teardown(test_library_backend_again, setup_real, teardown_real),
 	};
 	int failed = cmocka_run_group_tests(frames, NULL, NULL);
 
