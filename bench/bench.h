@@ -55,5 +55,6 @@ enum bench_status cmd_bounce_host(struct bench *b, int argc, char **argv);
 enum bench_status cmd_pingpong(struct bench *b, int argc, char **argv);
 enum bench_status cmd_post_cost(struct bench *b, int argc, char **argv);
 enum bench_status cmd_ring_vs_rte(struct bench *b, int argc, char **argv);
+enum bench_status cmd_vhost(struct bench *b, int argc, char **argv);
 
 #endif /* FRQ_BENCH_H */

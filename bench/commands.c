@@ -25,5 +25,8 @@ const struct bench_command bench_commands[] = {
 	{ "applied", "[-c CPU] [-C CPU] [-A CPU] [-k CPU] [-n SAMPLES] [-s]",
 	  "from a request to CPU -k having been set, beside librte_power; -C, -A: poller, applier; -s: simulated",
 	  cmd_applied },
+	{ "vhost", "[-c CPU] [-C CPU] [-n SAMPLES]",
+	  "a request over a vhost-user port and its answer, beside a bare librte_vhost; -C: the host's CPU",
+	  cmd_vhost },
 	{ .name = NULL }
 };
