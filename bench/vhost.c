@@ -9,7 +9,8 @@
  *
  * One way is from before rte_eth_tx_burst to when the host's call that took the
  * request has returned; there and back, to when the answer came out of
- * rte_eth_rx_burst.
+ * rte_eth_rx_burst. What a port of which nobody asks anything costs a turn of
+ * the poller stands beside an empty rte_vhost_dequeue_burst.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@
 #define SAMPLES		100000u
 #define SAMPLES_MAX	100000000u
 #define ROUNDS		10u
+#define TURNS		1000000u	/* that are timed at once */
 #define WAIT_TRIES	20000u	/* milliseconds for a port to be ready */
 
 enum side { OURS, BARE, NB_SIDES };
@@ -48,6 +50,8 @@ struct arena {
 	bool stop;
 	enum side side;			/* whom the host thread plays */
 	bool answers;			/* of the bare one */
+	enum { TIME_NOTHING, TIME_TURNS, TIME_EMPTY } time;	/* what it is to time */
+	uint64_t timed;			/* ticks of TURNS of that; 0: not yet */
 	uint64_t taken_tsc __attribute__((aligned(FRQ_LINE)));	/* of the last request; 0: none yet */
 	/* The guest's. */
 	uint16_t seq __attribute__((aligned(FRQ_LINE)));
@@ -94,15 +98,35 @@ turn_bare(struct arena *a)
 	return n;
 }
 
-/* The poller also has to answer the letters of librte_vhost's thread, so it is always turned. */
+/* As the threads agree: what is to be timed, then how long it took, then nothing. */
+static void
+time_turns(struct arena *a, unsigned int what)
+{
+	uint64_t start = tsc_read();
+
+	for (unsigned int i = 0; i < TURNS; i++) {
+		if (what == TIME_TURNS)
+			(void)poller_turn(a->served.poller);
+		else
+			(void)turn_bare(a);
+	}
+	__atomic_store_n(&a->time, TIME_NOTHING, __ATOMIC_RELAXED);
+	__atomic_store_n(&a->timed, tsc_read() - start, __ATOMIC_RELEASE);
+}
+
+/* librte_vhost's thread waits for the poller now and then, so that is turned but in the
+ * rounds of the bare one, when there are no messages.
+ */
 static void *
 run_host(void *arg)
 {
 	struct arena *a = arg;
 
 	while (!__atomic_load_n(&a->stop, __ATOMIC_RELAXED)) {
-		unsigned int n;
+		unsigned int n, what = __atomic_load_n(&a->time, __ATOMIC_RELAXED);
 
+		if (what != TIME_NOTHING)
+			time_turns(a, what);
 		if (__atomic_load_n(&a->side, __ATOMIC_RELAXED) == OURS)
 			n = poller_turn(a->served.poller);
 		else
@@ -245,6 +269,22 @@ measure(struct bench *b, struct arena *a, measure_fn fn, const char *const id[NB
 	return ok;
 }
 
+/* @return ns of one, the median of some rounds */
+static double
+time_one(const struct bench *b, struct arena *a, const char *id, unsigned int what)
+{
+	double ns[ROUNDS];
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		__atomic_store_n(&a->timed, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&a->time, what, __ATOMIC_RELAXED);
+		while (__atomic_load_n(&a->timed, __ATOMIC_ACQUIRE) == 0)
+			spin_pause();
+		ns[i] = tsc_ns(&b->tsc, a->timed) / TURNS;
+	}
+	return report_rounds(b, id, "ns", ns, ROUNDS);
+}
+
 static bool
 measure_all(struct bench *b, struct arena *a, unsigned int n)
 {
@@ -373,7 +413,13 @@ run(struct bench *b, struct arena *a, unsigned int n)
 		return BENCH_FAILED;
 	if (thread_start(&host, a->host_cpu, run_host, a)) {
 		report_environment(b);
-		ok = start_ports(b, a) && measure_all(b, a, n);
+		(void)time_one(b, a, "turn", TIME_TURNS);
+		ok = start_ports(b, a);
+		if (ok) {
+			(void)time_one(b, a, "turn_idle_vhost", TIME_TURNS);
+			(void)time_one(b, a, "bare_vhost_empty", TIME_EMPTY);
+			ok = measure_all(b, a, n);
+		}
 		stop_ports(a);
 		__atomic_store_n(&a->stop, true, __ATOMIC_RELAXED);
 		(void)pthread_join(host, NULL);
