@@ -241,7 +241,7 @@ choose_object(struct change *g)
 	bool by_name, taken;
 	int ret;
 
-	if (take_object(g))
+	if (g->c->port_dir == NULL && take_object(g))
 		return 0;
 	ret = domain_edit_make_object(g->c->prefix, g->r->name, g->r->uuid_text, g->r->object,
 		&by_name);
@@ -250,6 +250,9 @@ choose_object(struct change *g)
 			g->r->name, g->c->prefix);
 		return ret;
 	}
+	/* A socket has the VM's own name: vms_expect_port, host/vms_vhost.c. */
+	if (g->c->port_dir != NULL)
+		return 0;
 	ret = object_taken(g, g->r->object, &taken);
 	if (ret == 0 && taken && by_name) {
 		ret = domain_edit_make_object(g->c->prefix, "", g->r->uuid_text, g->r->object,

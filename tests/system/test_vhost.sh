@@ -103,4 +103,51 @@ vm_start a || bail "the guest, a third time"
 guest a "$modules; freqring-guest set 0 max"
 soon_st "it is served again" "$here" 2601000
 vm_stop a || bail "the guest's end"
+fr_stop
+
+# --- beside a ring: attached while it runs, and what a program then does ----------------
+
+sockets=$VM_WORKDIR/sockets
+mkdir -m 755 "$sockets"
+[ "$(id -u)" -ne 0 ] || chown "$VM_QEMU_USER:$VM_QEMU_GROUP" "$sockets"
+FR_CONFIG="$FR_CONFIG
+[vhost]
+dir = $sockets"
+VM_XML_DEVICES="" vm_xml b 2 "$(sys_shm b)" | vm_define || bail "a domain with a ring"
+fr_start || bail "freqringd"
+vm_start b || bail "a guest with a ring"
+soon_st "served by its ring" "vm('b')['epoch'] > 0" true
+run fr attach b --transport vhost-user --print
+like "attach --print" "path='$sockets/freqring-b.sock' mode='server'" "$out"
+run fr attach b --transport vhost-user --live
+same "attach --live, exit status" 0 "$status"
+like "... and what it says" 'live: vhost-user port: attached' "$out"
+run fr attach b --transport vhost-user --live
+like "... again: it is there" 'there already' "$out"
+guest b "$modules"
+soon_st "both are served" "str(vm('b')['epoch'] > 0) + str(vm('b')['vhost']['queues'])" True2
+
+moved()	# REGEX: the last move
+{
+	guest b 'grep ^moved /tmp/rush | tail -n 1'
+	grep -qE "$1" <<<"$out"
+}
+
+guest b 'freqring-guest info'
+like "shared memory comes first" '^transport +ivshmem' "$out"
+guest b 'rush 0 min >/tmp/rush 2>&1 & echo $! >/tmp/pid'
+soon_st "a program asks over the ring" "ch('b', 0)['transport']" ring
+vm_virsh dumpxml b | sed -n '/<shmem/,/<\/shmem>/p' >"$VM_WORKDIR/shmem.xml"
+vm_virsh detach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
+soon "the device is unplugged: over the port" moved 'to vhost-user: the device was unplugged'
+soon_st "... as the daemon sees it" "ch('b', 0)['transport']" vhost-user
+same "... with one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"
+vm_virsh attach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
+soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
+soon_st "... as the daemon sees it" "ch('b', 0)['transport']" ring
+run fr detach b --transport vhost-user --live
+same "detach, exit status" 0 "$status"
+soon_st "the port is gone" "vm('b')['vhost']" None
+same "... the ring is not" true "$(st "vm('b')['epoch'] > 0")"
+vm_stop b || bail "the guest's end"
 sys_end
