@@ -68,6 +68,7 @@ enum bench_status cmd_show(struct bench *b, int argc, char **argv);
 enum bench_status cmd_stalls(struct bench *b, int argc, char **argv);
 enum bench_status cmd_storm(struct bench *b, int argc, char **argv);
 enum bench_status cmd_throughput(struct bench *b, int argc, char **argv);
+enum bench_status cmd_vhost(struct bench *b, int argc, char **argv);
 enum bench_status cmd_vm_channel(struct bench *b, int argc, char **argv);
 
 #endif /* FRQ_BENCH_H */

@@ -57,8 +57,6 @@ new_channel(struct freqring *fr, unsigned int vcpu)
 static int
 take(struct freqring_channel *ch)
 {
-	const struct frq_transport *const other = ch->fr->chosen == &frq_serial ?
-		&frq_ivshmem : &frq_serial;
 	int ret = ch->fr->chosen->attach(ch, false);
 
 	if (ret == 0) {
@@ -66,10 +64,9 @@ take(struct freqring_channel *ch)
 		return 0;
 	}
 	if (ret == -EBUSY || ret == -ENOMEM || ch->fr->forced != FREQRING_TRANSPORT_AUTO ||
-	    other->attach(ch, true) != 0)
+	    !frq_take_elsewhere(ch))
 		return ret;
-	ch->t = other;
-	__atomic_store_n(&ch->fr->transport, other->id, __ATOMIC_RELAXED);
+	__atomic_store_n(&ch->fr->transport, ch->t->id, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -138,5 +135,6 @@ freqring_detach(struct freqring_channel *ch)
 	if (ch->t != NULL)
 		ch->t->leave(ch, false);
 	free(ch->serial);
+	frq_vhost_free(ch);
 	free(ch);
 }

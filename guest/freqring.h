@@ -58,6 +58,7 @@ enum freqring_transport {
 	FREQRING_TRANSPORT_AUTO = 0,	/* the best that answers */
 	FREQRING_TRANSPORT_IVSHMEM = 1,	/* memory shared with freqringd */
 	FREQRING_TRANSPORT_SERIAL = 2,	/* virtio-serial, to freqringd or DPDK's vm_power_manager */
+	FREQRING_TRANSPORT_VHOST = 3,	/* frames of a virtio-net port, to freqringd */
 };
 
 /* What the host as a whole is about to do, or did last. */
@@ -71,7 +72,7 @@ enum freqring_host {
 /** "awake", "suspending", "resumed" or "stayed awake". */
 const char *freqring_host_name(enum freqring_host host);
 
-/** "auto", "ivshmem" or "serial". */
+/** "auto", "ivshmem", "vhost-user" or "serial". */
 const char *freqring_transport_name(enum freqring_transport transport);
 
 /** What to open. Zero-initialised means: find the host by itself. */
@@ -82,10 +83,21 @@ struct freqring_options {
 	 */
 	const char *device;
 
+	/* The virtio-net port for requests: an interface such as "eth1"; or
+	 * "ethdev:N", DPDK's port N, which the program has started with a queue
+	 * pair for each vCPU that asks; or "ethdev", the first of those with a
+	 * hardware address that begins with 02:66:72:71. DPDK's needs the module
+	 * libfreqring-ethdev.so; queue pair N belongs to whoever has vCPU N's
+	 * channel, and before that to freqring_open and freqring_attach. NULL: an
+	 * interface with such an address.
+	 */
+	const char *port;
+
 	/* Force one. AUTO: what FREQRING_TRANSPORT in the environment says
-	 * (ivshmem or serial), else a device whose host is alive, else the
-	 * serial ports, else a device whose host may come yet; and channels
-	 * move by themselves.
+	 * (ivshmem, vhost-user or serial), else the first of these whose host
+	 * answers: shared memory, a virtio-net port, the serial ports; where the
+	 * mapping of shared memory is uncached, a virtio-net port first. And
+	 * channels move by themselves.
 	 */
 	enum freqring_transport transport;
 

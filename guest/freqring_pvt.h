@@ -25,6 +25,7 @@
 
 struct frq_transport;
 struct frq_serial;
+struct frq_vhost;
 
 /* Where the system keeps its things; elsewhere in tests. */
 struct frq_places {
@@ -46,6 +47,7 @@ struct frq_link {
 struct freqring {
 	struct frq_places places;
 	char *device;		/* of the options, or NULL */
+	char *port;		/* likewise */
 	char vm_name[FRQ_SERIAL_NAME_SIZE];
 	enum freqring_transport forced;
 	uint64_t stale_ns;
@@ -62,6 +64,7 @@ struct freqring {
 	struct frq_link *link;		/* the newest; NULL: none */
 	unsigned int nb_links;
 	uint64_t link_retry_ns;		/* when a device is looked for again */
+	bool uncached;			/* the newest link is */
 
 	unsigned int transport;		/* enum freqring_transport, of who moved last */
 	uint64_t moves;
@@ -151,6 +154,11 @@ struct freqring_channel {
 	uint64_t retry_ns;		/* when another transport may be tried again */
 	uint64_t settle_ns;		/* when to say all again after a move; 0: not */
 
+	/* What recover.c, wait.c and status.c look at: the link's region, or
+	 * vhost.c's copy of what the host says; NULL: there is nothing like it.
+	 */
+	const struct frq_region *region;
+
 	/* Shared memory; link is NULL where the channel is elsewhere. */
 	struct frq_link *link;
 	uint32_t incarnation;		/* whole; the producer has the low byte */
@@ -163,6 +171,7 @@ struct freqring_channel {
 	unsigned int next_link;		/* its number; 0: none was looked at */
 
 	struct frq_serial *serial;	/* NULL: never was there */
+	struct frq_vhost *vhost;	/* likewise */
 };
 
 /* The last wish, and the last word on turbo; 0: there was none. */
@@ -283,9 +292,16 @@ struct frq_transport {
 };
 
 extern const struct frq_transport frq_ivshmem;	/* ivshmem.c */
+extern const struct frq_transport frq_vhost;	/* vhost.c */
 extern const struct frq_transport frq_serial;	/* serial.c */
 
 /* ---- transport.c ---------------------------------------------------------- */
+
+/** The transport with that number; one that is in use, or chosen. */
+const struct frq_transport *frq_transport_of(unsigned int id);
+
+/** Attach a channel that the chosen transport did not take to another that answers now. */
+bool frq_take_elsewhere(struct freqring_channel *ch);
 
 /** Find and choose. @return 0, or what freqring_open returns */
 int frq_choose(struct freqring *fr);
@@ -401,6 +417,12 @@ bool frq_is_applied(const struct freqring_channel *ch);
 
 int frq_ring_wait(struct freqring_channel *ch, bool applied, uint64_t end_ns);
 
+/** Whether all that was posted is consumed or applied; one look. */
+bool frq_ring_reached(struct freqring_channel *ch, bool applied);
+
+/** Whether what is waited for may still come. @return 0, or why not */
+int frq_ring_check(struct freqring_channel *ch);
+
 /* ---- request.c ------------------------------------------------------------ */
 
 /** Post what must not be said twice. @return 1, or a negative errno */
@@ -420,6 +442,49 @@ int frq_host_restate(struct freqring_channel *ch);
 /* ---- status.c ------------------------------------------------------------- */
 
 int frq_ring_status(struct freqring_channel *ch, struct freqring_status *st);
+int frq_ring_freqs(const struct freqring_channel *ch, struct freq_table *t);
+int frq_ring_query_khz(struct freqring_channel *ch, uint32_t *khz);
+int frq_ring_query_caps(struct freqring_channel *ch, struct freqring_caps *caps);
+frq_ask_t frq_ring_carry(frq_ask_t a);
+
+/** What a header says. */
+void frq_ring_info(const struct frq_region *r, struct freqring_info *info);
+
+/** Whether a heartbeat has stood still for too long, by the looks there were. */
+bool frq_stands_still(struct freqring_channel *ch, uint64_t beat, uint64_t now_ns);
+
+/* ---- vhost.c -------------------------------------------------------------- */
+
+void frq_vhost_free(struct freqring_channel *ch);
+
+/* ---- a port's frames ------------------------------------------------------
+ *
+ * vhost_packet.c sends them through the kernel, and a module of its own
+ * (guest/ethdev/) through DPDK. Frame N belongs on queue N.
+ */
+struct frq_frames {
+	/**
+	 * @param device  as in freqring_options.port, or NULL: look for one
+	 * @param claim  keep others of this VM off the vCPU's queue
+	 * @param[out] port  the module's
+	 * @return 0; -ENODEV; -EACCES, -EPERM; -EBUSY; -EINVAL no such queue
+	 */
+	int (*open)(void **port, const struct frq_places *places, const char *device,
+		unsigned int vcpu, bool claim, struct frq_err *why);
+	void (*close)(void *port);
+	/** The port is still what was opened. */
+	bool (*there)(const void *port);
+	/** @return 0; -EAGAIN not now; -ENOTCONN never again */
+	int (*send)(void *port, const void *frame, size_t len);
+	/** @return length of the next frame, 0: there is none, -ENOTCONN */
+	int (*receive)(void *port, void *frame, size_t size);
+	/** Sleep until there may be a frame, that long at most. */
+	void (*wait)(void *port, uint64_t ns);
+	void (*name)(const void *port, char *name, size_t size);
+	void (*address)(const void *port, uint8_t mac[6]);
+};
+
+extern const struct frq_frames frq_packet_frames;	/* vhost_packet.c */
 
 /* ---- port.c --------------------------------------------------------------- */
 

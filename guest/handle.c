@@ -31,7 +31,7 @@ take_options(struct freqring *fr, const struct freqring_options *o)
 {
 	const char *name = o->vm_name != NULL ? o->vm_name : getenv("FREQRING_VM_NAME");
 
-	if (o->transport > FREQRING_TRANSPORT_SERIAL)
+	if (o->transport > FREQRING_TRANSPORT_VHOST)
 		return frq_fail(fr, -EINVAL, "no such transport");
 	fr->forced = o->transport;
 	fr->stale_ns = (uint64_t)(o->stale_ms != 0 ? o->stale_ms : STALE_MS) * 1000000;
@@ -43,10 +43,12 @@ take_options(struct freqring *fr, const struct freqring_options *o)
 		return frq_fail(fr, -EINVAL, "the VM's name is longer than 31 characters");
 	if (name != NULL)
 		(void)snprintf(fr->vm_name, sizeof(fr->vm_name), "%s", name);
-	if (o->device == NULL)
-		return 0;
-	fr->device = strdup(o->device);
-	return fr->device != NULL ? 0 : frq_fail(fr, -ENOMEM, "out of memory");
+	if (o->device != NULL)
+		fr->device = strdup(o->device);
+	if (o->port != NULL)
+		fr->port = strdup(o->port);
+	return (o->device == NULL) == (fr->device == NULL) &&
+		(o->port == NULL) == (fr->port == NULL) ? 0 : frq_fail(fr, -ENOMEM, "out of memory");
 }
 
 int
@@ -85,21 +87,16 @@ freqring_close(struct freqring *fr)
 	frq_link_put(fr, fr->link);
 	(void)pthread_mutex_destroy(&fr->link_lock);
 	free(fr->device);
+	free(fr->port);
 	free(fr);
-}
-
-/* What the program's channels use; without one, what it would get. */
-static const struct frq_transport *
-in_use(const struct freqring *fr)
-{
-	return __atomic_load_n(&fr->transport, __ATOMIC_RELAXED) == FREQRING_TRANSPORT_SERIAL ?
-		&frq_serial : &frq_ivshmem;
 }
 
 FRQ_API int
 freqring_get_info(struct freqring *fr, struct freqring_info *info, unsigned int timeout_ms)
 {
-	const struct frq_transport *t = in_use(fr);
+	/* What the program's channels use; without one, what it would get. */
+	const struct frq_transport *t = frq_transport_of(__atomic_load_n(&fr->transport,
+		__ATOMIC_RELAXED));
 
 	memset(info, 0, sizeof(*info));
 	info->transport = t->id;

@@ -102,14 +102,13 @@ ivshmem_check_vcpu(struct freqring *fr, unsigned int vcpu)
 	return frq_fail(fr, -EINVAL, fr->err.text);
 }
 
-static void
-fill_info(struct freqring_info *info, const struct frq_link *link)
+void
+frq_ring_info(const struct frq_region *r, struct freqring_info *info)
 {
-	const struct frq_header FRQ_SHARED *h = frq_region_header(&link->region);
+	const struct frq_header FRQ_SHARED *h = frq_region_header(r);
 	struct frq_life life = frq_life_unpack(frq_load64(&h->life));
 	uint64_t features = frq_load64(&h->features);
 
-	memcpy(info->device, link->name, sizeof(info->device));
 	info->version = FRQ_ABI_VERSION;
 	info->nb_channels = (unsigned int)frq_load64(&h->nb_channels);
 	if (info->nb_channels > FRQ_MAX_CHANNELS)
@@ -120,11 +119,18 @@ fill_info(struct freqring_info *info, const struct frq_link *link)
 	info->quarantined = (life.flags & FRQ_LIFE_QUARANTINED) != 0;
 	info->simulated = (features & FRQ_FEATURE_SIMULATED) != 0;
 	info->turbo = (features & FRQ_FEATURE_TURBO) != 0;
+	for (unsigned int i = 0; i < sizeof(info->uuid); i++)
+		info->uuid[i] = frq_load8(&h->uuid[i]);
+}
+
+static void
+fill_info(struct freqring_info *info, const struct frq_link *link)
+{
+	frq_ring_info(&link->region, info);
+	memcpy(info->device, link->name, sizeof(info->device));
 	info->mapping = link->mapping;
 	info->load_ns_x10 = link->load_ns_x10;
 	info->store_ns_x10 = link->store_ns_x10;
-	for (unsigned int i = 0; i < sizeof(info->uuid); i++)
-		info->uuid[i] = frq_load8(&h->uuid[i]);
 }
 
 static int
@@ -201,6 +207,7 @@ use_link(struct freqring_channel *ch, struct frq_link *link)
 	const struct frq_region *r = &link->region;
 
 	ch->link = link;
+	ch->region = r;
 	ch->verdict_word = &frq_region_state(r, ch->vcpu)->verdict;
 	ch->now_word = &frq_region_state(r, ch->vcpu)->now;
 	ch->uncached = link->mapping == FREQRING_MAPPING_UNCACHED;
@@ -315,8 +322,8 @@ ivshmem_post(struct freqring_channel *ch, enum frq_op op, uint32_t arg)
 	return frq_producer_post(&ch->p, op, 0, arg);
 }
 
-static frq_ask_t
-ivshmem_carry(frq_ask_t a)
+frq_ask_t
+frq_ring_carry(frq_ask_t a)
 {
 	return a;
 }
@@ -325,10 +332,10 @@ ivshmem_carry(frq_ask_t a)
  * the limit, so one look alone decides nothing: the machine may have slept,
  * and both sides with it.
  */
-static bool
-stands_still(struct freqring_channel *ch, uint64_t now)
+bool
+frq_stands_still(struct freqring_channel *ch, uint64_t beat, uint64_t now)
 {
-	uint64_t beat = heartbeat_of(ch->link), gap = now - ch->beat_ns;
+	uint64_t gap = now - ch->beat_ns;
 
 	if (beat != ch->beat) {
 		ch->beat = beat;
@@ -345,7 +352,7 @@ ivshmem_look(struct freqring_channel *ch, uint64_t now)
 {
 	const struct frq_header FRQ_SHARED *h = frq_region_header(&ch->link->region);
 	struct frq_life life = frq_life_unpack(frq_load64(&h->life));
-	bool still = stands_still(ch, now);
+	bool still = frq_stands_still(ch, heartbeat_of(ch->link), now);
 
 	if (frq_load64(&h->magic) != FRQ_MAGIC)
 		return !frq_link_plugged(ch->link) ? UNPLUGGED :
@@ -359,14 +366,14 @@ ivshmem_look(struct freqring_channel *ch, uint64_t now)
 	return still ? "the host's heartbeat is still" : NULL;
 }
 
-static int
-ivshmem_freqs(const struct freqring_channel *ch, struct freq_table *t)
+int
+frq_ring_freqs(const struct freqring_channel *ch, struct freq_table *t)
 {
-	return frq_table_read(frq_region_table(&ch->link->region, ch->vcpu), t);
+	return frq_table_read(frq_region_table(ch->region, ch->vcpu), t);
 }
 
-static int
-ivshmem_query_khz(struct freqring_channel *ch, uint32_t *khz)
+int
+frq_ring_query_khz(struct freqring_channel *ch, uint32_t *khz)
 {
 	struct frq_life life;
 	int ret = frq_life_usable(ch, &life);
@@ -376,8 +383,8 @@ ivshmem_query_khz(struct freqring_channel *ch, uint32_t *khz)
 	return ret;
 }
 
-static int
-ivshmem_query_caps(struct freqring_channel *ch, struct freqring_caps *caps)
+int
+frq_ring_query_caps(struct freqring_channel *ch, struct freqring_caps *caps)
 {
 	struct freqring_status st = { .wish = NULL };
 	int ret = frq_ring_status(ch, &st);
@@ -398,13 +405,13 @@ const struct frq_transport frq_ivshmem = {
 	.leave = ivshmem_leave,
 	.post = ivshmem_post,
 	.full = frq_ring_full,
-	.carry = ivshmem_carry,
+	.carry = frq_ring_carry,
 	.heed = frq_ring_heed,
 	.look = ivshmem_look,
 	.wait = frq_ring_wait,
 	.status = frq_ring_status,
-	.freqs = ivshmem_freqs,
-	.query_khz = ivshmem_query_khz,
-	.query_caps = ivshmem_query_caps,
+	.freqs = frq_ring_freqs,
+	.query_khz = frq_ring_query_khz,
+	.query_caps = frq_ring_query_caps,
 	.info = ivshmem_info,
 };

@@ -35,6 +35,8 @@ map_link(struct freqring *fr, struct frq_err *err, int *ret)
 	}
 	frq_sigbus_watch(&link->region);
 	frq_mapping_measure(link);
+	__atomic_store_n(&fr->uncached, link->mapping == FREQRING_MAPPING_UNCACHED,
+		__ATOMIC_RELAXED);
 	link->users = 1;
 	link->number = ++fr->nb_links;
 	return link;

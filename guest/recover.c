@@ -30,7 +30,7 @@ frq_life_problem(const struct frq_region *r, struct frq_life *life)
 int
 frq_life_usable(const struct freqring_channel *ch, struct frq_life *life)
 {
-	const char *problem = frq_life_problem(&ch->link->region, life);
+	const char *problem = frq_life_problem(ch->region, life);
 
 	return problem == NULL ? 0 : frq_fail(ch->fr, -ENOTCONN, problem);
 }

@@ -329,9 +329,8 @@ step(struct freqring_channel *ch, enum frq_op op)
 	if (!ch->relative)
 		ch->seen_khz = 0;
 	ch->relative = true;
-	if (ch->link != NULL && !ch->uncached) {
-		uint64_t khz = frq_load64(&frq_region_state(&ch->link->region,
-			ch->vcpu)->wish_khz);
+	if (ch->region != NULL && !ch->uncached) {
+		uint64_t khz = frq_load64(&frq_region_state(ch->region, ch->vcpu)->wish_khz);
 
 		/* 0 is "no opinion" as well as a region that is being voided. */
 		if (khz != 0 && khz <= FRQ_ARG_MAX)

@@ -491,6 +491,7 @@ use_port(struct freqring_channel *ch)
 	ch->verdict = s->verdict;
 	ch->uncached = false;
 	ch->p = (struct frq_producer){ .ring = NULL };
+	ch->region = NULL;
 	ch->withheld = 0;
 	s->said_ns = frq_coarse_ns();
 }

@@ -77,7 +77,7 @@ read_refusals(const struct frq_state_line FRQ_SHARED *s, struct freqring_status 
 int
 frq_ring_status(struct freqring_channel *ch, struct freqring_status *st)
 {
-	const struct frq_state_line FRQ_SHARED *s = frq_region_state(&ch->link->region, ch->vcpu);
+	const struct frq_state_line FRQ_SHARED *s = frq_region_state(ch->region, ch->vcpu);
 	struct frq_applied applied;
 	struct frq_host host;
 	struct frq_life life;

@@ -15,7 +15,7 @@
 #include "freqring_pvt.h"
 
 /* The best first. */
-static const struct frq_transport *const transports[] = { &frq_ivshmem, &frq_serial };
+static const struct frq_transport *const transports[] = { &frq_ivshmem, &frq_vhost, &frq_serial };
 
 #define NB_TRANSPORTS (sizeof(transports) / sizeof(transports[0]))
 
@@ -42,6 +42,41 @@ freqring_transport_name(enum freqring_transport transport)
 	return "auto";
 }
 
+/* ---- preference ----------------------------------------------------------- */
+
+/* The lower the better. Where shared memory is slow to reach, a port's frames
+ * lie in memory of the VM's own.
+ */
+static unsigned int
+rank(const struct freqring *fr, const struct frq_transport *t)
+{
+	if (t == &frq_ivshmem)
+		return __atomic_load_n(&fr->uncached, __ATOMIC_RELAXED) ? 2 : 0;
+	return t == &frq_vhost ? 1 : 3;
+}
+
+/* The best first. */
+static void
+sort_transports(const struct freqring *fr, const struct frq_transport *sorted[NB_TRANSPORTS])
+{
+	for (size_t i = 0; i < NB_TRANSPORTS; i++) {
+		size_t at = i;
+
+		for (; at > 0 && rank(fr, sorted[at - 1]) > rank(fr, transports[i]); at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = transports[i];
+	}
+}
+
+const struct frq_transport *
+frq_transport_of(unsigned int id)
+{
+	for (size_t i = 0; i < NB_TRANSPORTS; i++)
+		if (transports[i]->id == id)
+			return transports[i];
+	return transports[0];
+}
+
 /* ---- choose --------------------------------------------------------------- */
 
 static bool
@@ -63,7 +98,7 @@ obey_environment(struct freqring *fr)
 			fr->forced = transports[i]->id;
 	if (fr->forced != FREQRING_TRANSPORT_AUTO)
 		return 0;
-	frq_err_set(&fr->err, "FREQRING_TRANSPORT=%.32s: neither ivshmem nor serial nor auto", name);
+	frq_err_set(&fr->err, "FREQRING_TRANSPORT=%.32s: none of ivshmem, vhost-user, serial, auto", name);
 	return frq_fail(fr, -EINVAL, fr->err.text);
 }
 
@@ -74,6 +109,24 @@ note_failure(struct freqring *fr, const struct frq_transport *t, const struct fr
 
 	(void)snprintf(fr->tried + n, sizeof(fr->tried) - n, "%s%s: %s", n != 0 ? "; " : "",
 		t->name, why->text);
+}
+
+static void
+choose_found(struct freqring *fr, const struct frq_transport *const *found, size_t n)
+{
+	const struct frq_transport *sorted[NB_TRANSPORTS];
+
+	sort_transports(fr, sorted);
+	fr->chosen = found[0];
+	for (size_t i = 0; n > 1 && i < NB_TRANSPORTS; i++)
+		for (size_t k = 0; k < n; k++) {
+			struct frq_err why;
+
+			if (found[k] != sorted[i] || !found[k]->answers(fr, &why))
+				continue;
+			fr->chosen = found[k];
+			return;
+		}
 }
 
 /* What is there, in order of preference; the last resort is what does not
@@ -107,15 +160,7 @@ frq_choose(struct freqring *fr)
 		failed = -EINVAL;
 	if (n == 0)
 		return frq_fail(fr, failed, fr->tried);
-	fr->chosen = found[0];
-	for (size_t i = 0; n > 1 && i < n; i++) {
-		struct frq_err why;
-
-		if (found[i]->answers(fr, &why)) {
-			fr->chosen = found[i];
-			break;
-		}
-	}
+	choose_found(fr, found, n);
 	fr->transport = fr->chosen->id;
 	return 0;
 }
@@ -201,7 +246,8 @@ move_to(struct freqring_channel *ch, const struct frq_transport *to, const char 
 static bool
 may_move(struct freqring_channel *ch, uint64_t now)
 {
-	if (ch->fr->forced == FREQRING_TRANSPORT_SERIAL || ch->mute != NULL ||
+	if (ch->fr->forced == FREQRING_TRANSPORT_SERIAL ||
+	    ch->fr->forced == FREQRING_TRANSPORT_VHOST || ch->mute != NULL ||
 	    now < ch->retry_ns)
 		return false;
 	ch->retry_ns = now + RETRY_NS;
@@ -212,11 +258,29 @@ may_move(struct freqring_channel *ch, uint64_t now)
 static bool
 leave(struct freqring_channel *ch, const char *why, uint64_t now)
 {
+	const struct frq_transport *sorted[NB_TRANSPORTS];
+
 	if (!may_move(ch, now))
 		return false;
+	sort_transports(ch->fr, sorted);
 	for (size_t i = 0; i < NB_TRANSPORTS; i++)
-		if (may_use(ch->fr, transports[i]) && move_to(ch, transports[i], why))
+		if (may_use(ch->fr, sorted[i]) && move_to(ch, sorted[i], why))
 			return true;
+	return false;
+}
+
+bool
+frq_take_elsewhere(struct freqring_channel *ch)
+{
+	const struct frq_transport *sorted[NB_TRANSPORTS];
+
+	sort_transports(ch->fr, sorted);
+	for (size_t i = 0; i < NB_TRANSPORTS; i++) {
+		if (sorted[i] == ch->fr->chosen || sorted[i]->attach(ch, true) != 0)
+			continue;
+		ch->t = sorted[i];
+		return true;
+	}
 	return false;
 }
 
@@ -224,11 +288,13 @@ leave(struct freqring_channel *ch, const char *why, uint64_t now)
 static bool
 go_back(struct freqring_channel *ch, uint64_t now)
 {
-	if (ch->t == transports[0] || !may_move(ch, now))
+	const struct frq_transport *sorted[NB_TRANSPORTS];
+
+	if (rank(ch->fr, ch->t) == 0 || !may_move(ch, now))
 		return false;
-	for (size_t i = 0; i < NB_TRANSPORTS && transports[i] != ch->t; i++)
-		if (may_use(ch->fr, transports[i]) &&
-		    move_to(ch, transports[i], "its host answers again"))
+	sort_transports(ch->fr, sorted);
+	for (size_t i = 0; i < NB_TRANSPORTS && sorted[i] != ch->t; i++)
+		if (may_use(ch->fr, sorted[i]) && move_to(ch, sorted[i], "its host answers again"))
 			return true;
 	return false;
 }

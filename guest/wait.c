@@ -42,12 +42,12 @@ reached(uint64_t word, uint8_t epoch, uint16_t target, uint16_t window)
 bool
 frq_is_applied(const struct freqring_channel *ch)
 {
-	return reached(frq_load64(&frq_region_state(&ch->link->region, ch->vcpu)->applied),
+	return reached(frq_load64(&frq_region_state(ch->region, ch->vcpu)->applied),
 		ch->p.epoch, frq_applied_target(ch), (uint16_t)ch->nb_pings);
 }
 
-static int
-check_region(struct freqring_channel *ch)
+int
+frq_ring_check(struct freqring_channel *ch)
 {
 	struct frq_life life;
 	int ret = frq_life_usable(ch, &life);
@@ -79,7 +79,7 @@ wait_slowly(struct freqring_channel *ch, const uint64_t FRQ_SHARED *word, uint16
 		}
 		if (frq_fail_over(ch) || ch->link != link)
 			return -EINTR;
-		ret = check_region(ch);
+		ret = frq_ring_check(ch);
 		if (ret < 0)
 			return ret;
 		now = frq_now_ns();
@@ -100,7 +100,21 @@ what_to_wait_for(struct freqring_channel *ch, bool applied, uint16_t *target, ui
 	}
 	*target = frq_applied_target(ch);
 	*window = (uint16_t)ch->nb_pings;
-	return &frq_region_state(&ch->link->region, ch->vcpu)->applied;
+	return &frq_region_state(ch->region, ch->vcpu)->applied;
+}
+
+bool
+frq_ring_reached(struct freqring_channel *ch, bool applied)
+{
+	uint16_t target, window;
+	const uint64_t FRQ_SHARED *word = what_to_wait_for(ch, applied, &target, &window);
+
+	if (!reached(frq_load64(word), ch->p.epoch, target, window))
+		return false;
+	if (applied)
+		ch->seen_khz = (uint32_t)frq_load64(&frq_region_state(ch->region,
+			ch->vcpu)->wish_khz) & FRQ_ARG_MAX;
+	return true;
 }
 
 int
@@ -111,7 +125,7 @@ frq_ring_wait(struct freqring_channel *ch, bool applied, uint64_t end_ns)
 	int ret = wait_slowly(ch, word, target, window, end_ns);
 
 	if (ret == 0 && applied)
-		ch->seen_khz = (uint32_t)frq_load64(&frq_region_state(&ch->link->region,
+		ch->seen_khz = (uint32_t)frq_load64(&frq_region_state(ch->region,
 			ch->vcpu)->wish_khz) & FRQ_ARG_MAX;
 	return ret;
 }

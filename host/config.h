@@ -73,6 +73,8 @@ struct config {
 	/* [serial] */
 	char serial_dir[256];		/* where DPDK's host looks: /tmp/powermonitor; "": nowhere */
 	bool serial_physical;		/* a packet may name a CPU of the host: no */
+	/* [vhost] */
+	char vhost_dir[80];		/* of sockets, for freqring attach: /run/freqring/vhost */
 	/* [vm PATTERN], in the order of the file */
 	struct config_vm vm[CONFIG_MAX_VMS];
 	unsigned int nb_vms;

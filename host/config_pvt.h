@@ -49,7 +49,7 @@ struct config_setting {
 };
 
 /* Those of struct config, then those of struct config_vm, which are no options. */
-#define CONFIG_NB_SETTINGS 21u
+#define CONFIG_NB_SETTINGS 22u
 #define CONFIG_NB_VM_SETTINGS 4u
 #define CONFIG_NB_ROWS (CONFIG_NB_SETTINGS + CONFIG_NB_VM_SETTINGS)
 #define CONFIG_VM_SECTION "vm"

@@ -24,6 +24,7 @@ struct daemon {
 	struct applier *applier;
 	struct poller *poller;
 	struct serial *serial;
+	struct vhost *vhost;
 	struct vms *vms;
 	struct libvirt_watch *watch;
 	struct libvirt_jobs *jobs;

@@ -19,7 +19,7 @@ struct place {
 	bool live;
 	unsigned int affect;
 	struct domain_edit *edit;
-	struct domain_edit_part shmem, serial;
+	struct domain_edit_part shmem, serial;	/* shmem: or the port */
 	struct domain_change_place *result;
 };
 
@@ -241,7 +241,7 @@ choose_object(struct change *g)
 	bool by_name, taken;
 	int ret;
 
-	if (take_object(g))
+	if (g->c->port_dir == NULL && take_object(g))
 		return 0;
 	ret = domain_edit_make_object(g->c->prefix, g->r->name, g->r->uuid_text, g->r->object,
 		&by_name);
@@ -250,6 +250,9 @@ choose_object(struct change *g)
 			g->r->name, g->c->prefix);
 		return ret;
 	}
+	/* A socket has the VM's own name: vms_expect_port, host/vms_vhost.c. */
+	if (g->c->port_dir != NULL)
+		return 0;
 	ret = object_taken(g, g->r->object, &taken);
 	if (ret == 0 && taken && by_name) {
 		ret = domain_edit_make_object(g->c->prefix, "", g->r->uuid_text, g->r->object,
@@ -267,6 +270,21 @@ choose_object(struct change *g)
 
 /* ---- attach --------------------------------------------------------------- */
 
+static void
+port_path(const struct change *g, char path[PATH_MAX])
+{
+	(void)snprintf(path, PATH_MAX, "%s/%s.sock", g->c->port_dir, g->r->object);
+}
+
+static int
+plan_port(struct change *g, struct place *p)
+{
+	char path[PATH_MAX];
+
+	port_path(g, path);
+	return domain_edit_attach_port(p->edit, path, &p->shmem);
+}
+
 static int
 plan_attach(struct change *g, struct place *p)
 {
@@ -275,7 +293,8 @@ plan_attach(struct change *g, struct place *p)
 
 	domain_edit_part_free(&p->shmem);
 	domain_edit_part_free(&p->serial);
-	ret = domain_edit_attach_shmem(p->edit, g->r->object, &p->shmem);
+	ret = g->c->port_dir != NULL ? plan_port(g, p) :
+		domain_edit_attach_shmem(p->edit, g->r->object, &p->shmem);
 	if (ret == 0)
 		ret = domain_edit_attach_serial(p->edit, g->c->serial, &p->serial);
 	if (ret < 0)
@@ -315,7 +334,9 @@ static const char *
 part_name(const struct change *g, const struct place *p, const struct domain_edit_part *part,
 	char name[128])
 {
-	if (part == &p->shmem)
+	if (part == &p->shmem && g->c->port_dir != NULL)
+		(void)snprintf(name, 128, "vhost-user port");
+	else if (part == &p->shmem)
 		(void)snprintf(name, 128, "shmem device %.96s", g->r->object);
 	else if (g->c->serial == 1)
 		(void)snprintf(name, 128, "channel 0");
@@ -410,6 +431,15 @@ check_attach(struct change *g)
 	return -EINVAL;
 }
 
+static char *
+port_xml(const struct change *g)
+{
+	char path[PATH_MAX];
+
+	port_path(g, path);
+	return domain_edit_port_xml(g->live.edit != NULL ? g->live.edit : g->config.edit, path);
+}
+
 int
 domain_attach(virConnectPtr conn, const struct domain_change *c, struct domain_change_result *r,
 	struct frq_err *err)
@@ -428,7 +458,7 @@ domain_attach(virConnectPtr conn, const struct domain_change *c, struct domain_c
 	if (ret == 0 && r->config.asked)
 		ret = plan_attach(&g, &g.config);
 	if (ret == 0) {
-		r->xml = domain_edit_xml(r->object, c->serial);
+		r->xml = c->port_dir != NULL ? port_xml(&g) : domain_edit_xml(r->object, c->serial);
 		if (r->xml == NULL)
 			ret = no_memory(&g);
 	}
@@ -449,7 +479,8 @@ plan_detach(struct change *g, struct place *p)
 
 	domain_edit_part_free(&p->shmem);
 	domain_edit_part_free(&p->serial);
-	ret = domain_edit_detach_shmem(p->edit, &p->shmem);
+	ret = g->c->port_dir != NULL ? domain_edit_detach_port(p->edit, &p->shmem) :
+		domain_edit_detach_shmem(p->edit, &p->shmem);
 	if (ret == 0 && g->c->detach_serial)
 		ret = domain_edit_detach_serial(p->edit, &p->serial);
 	return ret < 0 ? no_memory(g) : 0;
@@ -476,7 +507,7 @@ name_devices(const struct place *p, char *name, size_t size)
 	if (p->shmem.nb == 1)
 		(void)snprintf(shmem, sizeof(shmem), "%s", p->shmem.device[0].what);
 	else if (p->shmem.nb > 1)
-		(void)snprintf(shmem, sizeof(shmem), "%u shmem devices", p->shmem.nb);
+		(void)snprintf(shmem, sizeof(shmem), "%u devices", p->shmem.nb);
 	if (p->serial.nb == 1)
 		(void)snprintf(serial, sizeof(serial), "%s", p->serial.device[0].what);
 	else if (p->serial.nb > 1)

@@ -45,6 +45,10 @@ struct domain_change {
 	bool config;
 	unsigned int serial;	/* attach: channels 0 to serial - 1 as well */
 	bool detach_serial;	/* detach: the channels as well */
+	/* NULL: the shmem device. Else the vhost-user port instead of it, and for
+	 * attach where its socket is to be.
+	 */
+	const char *port_dir;
 	bool print_only;	/* attach: say what would be done */
 	unsigned int wait_ms;	/* detach: 0: DOMAIN_DETACH_MS */
 };

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <libxml/xpath.h>
 
 #include "domain_xml.h"
+#include "freqring_vhost.h"
 
 #define SERIAL_NAME	"virtio.serial.port.poweragent."
 
@@ -716,6 +718,192 @@ domain_edit_detach_serial(struct domain_edit *e, struct domain_edit_part *p)
 			ret = add_node(p, found->nodesetval->nodeTab[i], "channel", tail);
 		free(tail);
 	}
+	xmlXPathFreeObject(found);
+	return end_part(p, ret);
+}
+
+/* ---- the vhost-user port --------------------------------------------------- */
+
+/* One that libvirt makes would not be found by the guest. The last two bytes
+ * tell the ports of a host apart, for whoever looks at frames.
+ */
+static void
+put_mac(FILE *f, const char *path)
+{
+	static const uint8_t prefix[] = FRQ_VHOST_MAC_PREFIX;
+	uint32_t hash = 2166136261u;	/* FNV-1a */
+
+	for (const char *p = path; *p != '\0'; p++)
+		hash = (hash ^ (uint8_t)*p) * 16777619u;
+	(void)fprintf(f, "  <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>\n", prefix[0], prefix[1],
+		prefix[2], prefix[3], hash >> 8 & 0xff, hash & 0xff);
+}
+
+static unsigned int
+count_vcpus(const struct domain_edit *e)
+{
+	xmlXPathObjectPtr found = select_nodes(e, "/domain/vcpu");
+	char *text = count_nodes(found) > 0 ?
+		(char *)xmlNodeGetContent(found->nodesetval->nodeTab[0]) : NULL;
+	unsigned long nb = text != NULL ? strtoul(text, NULL, 10) : 1;
+
+	xmlFree(text);
+	xmlXPathFreeObject(found);
+	return nb == 0 ? 1 : nb < FRQ_VHOST_MAX_PAIRS ? (unsigned int)nb : FRQ_VHOST_MAX_PAIRS;
+}
+
+static void
+put_port(FILE *f, const struct domain_edit *e, const char *path, struct pci_place at)
+{
+	(void)fputs("<interface type='vhostuser'>\n", f);
+	put_mac(f, path);
+	(void)fputs("  <source type='unix' path='", f);
+	put_escaped(f, path);
+	(void)fprintf(f, "' mode='server'/>\n"
+		"  <model type='virtio'/>\n"
+		"  <driver queues='%u'/>\n", count_vcpus(e));
+	if (at.bus >= 0)
+		(void)fprintf(f, "  <address type='pci' domain='0x0000' bus='0x%02x' slot='0x%02x' function='0x0'/>\n",
+			(unsigned int)at.bus, at.slot);
+	(void)fputs("</interface>\n", f);
+}
+
+char *
+domain_edit_port_xml(const struct domain_edit *e, const char *path)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f == NULL)
+		return NULL;
+	put_port(f, e, path, (struct pci_place){ .bus = -1 });
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int
+add_port(struct domain_edit *e, const char *path, struct pci_place at, struct domain_edit_part *p)
+{
+	struct domain_edit_device *d = add_device(p);
+	size_t size;
+	FILE *f = d != NULL ? open_memstream(&d->xml, &size) : NULL;
+
+	if (f == NULL)
+		return -ENOMEM;
+	put_port(f, e, path, at);
+	(void)snprintf(d->what, sizeof(d->what), "vhost-user port");
+	return fclose(f) == 0 ? 0 : -ENOMEM;
+}
+
+/* As domain_xml.c, which also judges it. */
+static bool
+read_port(const struct domain_edit *e, struct vm_map_vm *vm)
+{
+	xmlChar *text = NULL;
+	struct frq_err err;
+	uid_t user;
+	int len = 0;
+	bool ok;
+
+	xmlDocDumpMemory(e->doc, &text, &len);
+	ok = text != NULL && domain_xml_parse((const char *)text, (size_t)len, e->prefix, vm, &user,
+		&err) == 0;
+	xmlFree(text);
+	return ok;
+}
+
+static bool
+memory_is_shared(const struct domain_edit *e)
+{
+	xmlXPathObjectPtr found = select_nodes(e, "/domain/memoryBacking/access[@mode='shared'] | "
+		"/domain/cpu/numa/cell[@memAccess='shared']");
+	bool shared = count_nodes(found) > 0;
+
+	xmlXPathFreeObject(found);
+	return shared;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+set_verdict(struct domain_edit_part *p, enum domain_edit_verdict verdict, const char *fmt, ...)
+{
+	va_list ap;
+
+	p->verdict = verdict;
+	va_start(ap, fmt);
+	(void)vsnprintf(p->text, sizeof(p->text), fmt, ap);
+	va_end(ap);
+}
+
+static int
+attach_live_port(struct domain_edit *e, const char *path, struct domain_edit_part *p)
+{
+	struct pci_place at = { .bus = -1 };
+	struct pci_buses *b = malloc(sizeof(*b));
+	int ret = 0;
+
+	if (b == NULL)
+		return -ENOMEM;
+	read_buses(e, b);
+	if (find_pci_place(b, &at))
+		ret = end_part(p, add_port(e, path, at, p));
+	else
+		set_verdict(p, DOMAIN_EDIT_NO_ROOM, "%s", b->pcie ? "no free root port" :
+			"no free PCI slot");
+	free(b);
+	return ret;
+}
+
+int
+domain_edit_attach_port(struct domain_edit *e, const char *path, struct domain_edit_part *p)
+{
+	struct vm_map_vm *vm = calloc(1, sizeof(*vm));
+	bool there;
+
+	part_clear(p);
+	if (vm == NULL || !read_port(e, vm)) {
+		free(vm);
+		return -ENOMEM;
+	}
+	there = vm->vhost[0] != '\0';
+	if (there && vm->vhost_problem[0] != '\0')
+		set_verdict(p, DOMAIN_EDIT_WRONG, "vhost-user port: %.180s", vm->vhost_problem);
+	free(vm);
+	if (there)
+		return 0;
+	if (!memory_is_shared(e)) {
+		set_verdict(p, DOMAIN_EDIT_WRONG, "its memory is not shared: <memoryBacking>"
+			"<source type='memfd'/><access mode='shared'/></memoryBacking> in its definition, and a start");
+		return 0;
+	}
+	return e->live ? attach_live_port(e, path, p) :
+		end_part(p, add_port(e, path, (struct pci_place){ .bus = -1 }, p));
+}
+
+static bool
+is_our_port(const struct domain_edit *e, xmlNodePtr interface)
+{
+	xmlNodePtr source = child(interface, "source");
+	char *path = source != NULL ? attribute(source, "path") : NULL;
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+	bool ours = slash != NULL && strncmp(slash + 1, e->prefix, strlen(e->prefix)) == 0;
+
+	xmlFree(path);
+	return ours;
+}
+
+int
+domain_edit_detach_port(struct domain_edit *e, struct domain_edit_part *p)
+{
+	xmlXPathObjectPtr found = select_nodes(e, "/domain/devices/interface[@type='vhostuser']");
+	int ret = 0;
+
+	part_clear(p);
+	for (int i = 0; i < count_nodes(found) && ret == 0; i++)
+		if (is_our_port(e, found->nodesetval->nodeTab[i]))
+			ret = add_node(p, found->nodesetval->nodeTab[i], "vhost-user", "port");
 	xmlXPathFreeObject(found);
 	return end_part(p, ret);
 }

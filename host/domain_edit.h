@@ -84,6 +84,16 @@ int domain_edit_detach_shmem(struct domain_edit *e, struct domain_edit_part *p);
 /** ... for no channel of that name to be there, whoever put it there. */
 int domain_edit_detach_serial(struct domain_edit *e, struct domain_edit_part *p);
 
+/**
+ * ... for a vhost-user port to be there, with a queue pair for each vCPU. One
+ * that is there stays as it is. The VM's memory has to be shared already.
+ *
+ * @param path  of its socket, whose last part starts with the prefix
+ */
+int domain_edit_attach_port(struct domain_edit *e, const char *path, struct domain_edit_part *p);
+/** ... for no such port to be there. */
+int domain_edit_detach_port(struct domain_edit *e, struct domain_edit_part *p);
+
 void domain_edit_part_free(struct domain_edit_part *p);
 
 /**
@@ -92,6 +102,9 @@ void domain_edit_part_free(struct domain_edit_part *p);
  * @return the caller's: free(); NULL: no memory
  */
 char *domain_edit_xml(const char *object, unsigned int nb);
+
+/** The XML of the port, likewise. */
+char *domain_edit_port_xml(const struct domain_edit *e, const char *path);
 
 /**
  * Make a name for an object: the prefix and the domain's name, or its UUID

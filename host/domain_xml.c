@@ -238,6 +238,98 @@ read_channels(struct vm_map_vm *vm, xmlXPathContextPtr ctx)
 	xmlXPathFreeObject(found);
 }
 
+/* ---- the vhost-user port ----------------------------------------------------- */
+
+/* QEMU hands librte_vhost descriptors of it, or there is nothing to map. */
+static bool
+memory_is_shared(xmlXPathContextPtr ctx)
+{
+	static const char *const ways[] = {
+		"/domain/memoryBacking/access[@mode='shared']",
+		"/domain/cpu/numa/cell[@memAccess='shared']",
+	};
+	bool shared = false;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		xmlXPathObjectPtr found = select_nodes(ctx, ways[i]);
+
+		shared |= count_nodes(found) > 0;
+		xmlXPathFreeObject(found);
+	}
+	return shared;
+}
+
+/* @return the path of its socket if it is a port of ours, else NULL; xmlFree() */
+static char *
+port_path(xmlNodePtr interface, const char *prefix)
+{
+	xmlNodePtr source = child(interface, "source");
+	char *path = source != NULL ? attribute(source, "path") : NULL;
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	if (slash != NULL && path[0] == '/' && strncmp(slash + 1, prefix, strlen(prefix)) == 0)
+		return path;
+	xmlFree(path);
+	return NULL;
+}
+
+static const char *
+judge_port(xmlXPathContextPtr ctx, xmlNodePtr interface, const char *path)
+{
+	xmlNodePtr model = child(interface, "model"), source = child(interface, "source");
+	char *type = model != NULL ? attribute(model, "type") : NULL;
+	char *mode = attribute(source, "mode");
+	const char *fault = NULL;
+
+	if (mode == NULL || strcmp(mode, "server") != 0)
+		fault = "QEMU is the client of its socket, which cannot come back after the daemon "
+			"was restarted: use <source type='unix' path='...' mode='server'/>";
+	else if (type == NULL || strcmp(type, "virtio") != 0)
+		fault = "use <model type='virtio'/>";
+	else if (strlen(path) >= VM_MAP_VHOST_PATH)
+		fault = "the path of its socket is longer than 107 bytes";
+	else if (!memory_is_shared(ctx))
+		fault = "the VM's memory is not shared: <memoryBacking><source type='memfd'/>"
+			"<access mode='shared'/></memoryBacking>";
+	xmlFree(type);
+	xmlFree(mode);
+	return fault;
+}
+
+static void
+take_port(struct vm_map_vm *vm, xmlXPathContextPtr ctx, xmlNodePtr interface, const char *path)
+{
+	const char *fault = judge_port(ctx, interface, path);
+	xmlNodePtr driver = child(interface, "driver");
+	uint64_t queues;
+
+	(void)snprintf(vm->vhost, sizeof(vm->vhost), "%s", path);
+	(void)snprintf(vm->vhost_problem, sizeof(vm->vhost_problem), "%s", fault != NULL ? fault : "");
+	vm->vhost_queues = driver != NULL && number_attribute(driver, "queues", &queues) &&
+		queues <= FRQ_MAX_CHANNELS ? (unsigned int)queues : 1;
+}
+
+static void
+read_ports(struct vm_map_vm *vm, xmlXPathContextPtr ctx, const char *prefix)
+{
+	xmlXPathObjectPtr found = select_nodes(ctx, "/domain/devices/interface[@type='vhostuser']");
+	unsigned int nb = 0;
+
+	vm->vhost[0] = vm->vhost_problem[0] = '\0';
+	vm->vhost_queues = 0;
+	for (int i = 0; i < count_nodes(found); i++) {
+		char *path = port_path(found->nodesetval->nodeTab[i], prefix);
+
+		if (path != NULL && nb++ == 0)
+			take_port(vm, ctx, found->nodesetval->nodeTab[i], path);
+		xmlFree(path);
+	}
+	if (nb > 1)
+		(void)snprintf(vm->vhost_problem, sizeof(vm->vhost_problem),
+			"%u vhost-user interfaces have sockets that start with %.32s: keep one", nb, prefix);
+	xmlXPathFreeObject(found);
+}
+
 /* ---- vCPUs --------------------------------------------------------------- */
 
 /* <vcpu current='2'>4</vcpu>: the first two, unless <vcpus> says otherwise. */
@@ -344,6 +436,7 @@ domain_xml_parse(const char *text, size_t len, const char *prefix,
 	}
 	read_shmem(vm, ctx, prefix);
 	read_channels(vm, ctx);
+	read_ports(vm, ctx, prefix);
 	read_vcpu_count(vm, ctx);
 	read_vcpus(vm, ctx);
 	*qemu_user = read_qemu_user(ctx);

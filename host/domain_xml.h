@@ -18,14 +18,15 @@
 #define DOMAIN_XML_MAX (4u << 20)
 
 /**
- * Fill in shmem, shmem_usable, shmem_problem, serial, serial_path, nb_vcpus and
- * vcpu[].present of `vm`; its other fields are left alone.
+ * Fill in shmem, shmem_usable, shmem_problem, serial, serial_path, vhost,
+ * vhost_queues, vhost_problem, nb_vcpus and vcpu[].present of `vm`; its other fields are left alone.
  *
  * A <shmem> element counts as ours when its name starts with `prefix`; a
  * domain without one comes out with shmem "" and is no error. One that
  * cannot be served has a sentence in shmem_problem. A serial channel is one of
  * DPDK's ports with a socket that QEMU listens on; a domain that does not run
- * may have no path for it yet, and then none.
+ * may have no path for it yet, and then none. An interface of type vhostuser
+ * counts as ours when the last part of its socket's path starts with `prefix`.
  *
  * @param[out] qemu_user  the user QEMU runs as, where the XML says so with a
  *	numeric DAC label (libvirt does for its system instance), else (uid_t)-1

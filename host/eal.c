@@ -146,9 +146,11 @@ eal_start(const struct config *c, unsigned int *poller_lcore, struct frq_err *er
 	bool telemetry = telemetry_possible(&why);
 	char *argv[] = {
 		"freqringd", "--lcores", lcores, "--main-lcore", main_lcore,
-		"--no-huge", "-m", "16", "--no-pci", "--no-shconf", "--file-prefix", FILE_PREFIX,
+		"--no-huge", "-m", "64", "--no-pci", "--no-shconf", "--file-prefix", FILE_PREFIX,
 		telemetry ? "--telemetry" : "--no-telemetry",
 		"--log-level", "lib.eal:warning", "--log-level", "lib.power:warning",
+		/* A socket that is not there yet is no news. */
+		"--log-level", "lib.vhost.config:error", "--log-level", "lib.vhost.data:error",
 		/* It warns of an older protocol that nothing here speaks. */
 		"--log-level", "lib.telemetry:error",
 		"--log-level", level, NULL,

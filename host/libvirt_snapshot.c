@@ -288,7 +288,7 @@ find_threads(struct known *k, struct vm_map_vm *vm, bool search)
 static bool
 is_ours(const struct vm_map_vm *vm)
 {
-	return vm->shmem[0] != '\0' || vm->serial != 0;
+	return vm->shmem[0] != '\0' || vm->serial != 0 || vm->vhost[0] != '\0';
 }
 
 static int

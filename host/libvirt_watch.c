@@ -102,7 +102,8 @@ note_ours(struct libvirt_watch *w, const struct vm_map *map)
 	unsigned int nb = 0;
 
 	for (unsigned int i = 0; ours != NULL && i < map->nb_vms; i++)
-		if (map->vm[i]->shmem[0] != '\0' || map->vm[i]->serial != 0)
+		if (map->vm[i]->shmem[0] != '\0' || map->vm[i]->serial != 0 ||
+		    map->vm[i]->vhost[0] != '\0')
 			memcpy(ours[nb++], map->vm[i]->uuid, VIR_UUID_BUFLEN);
 	(void)pthread_mutex_lock(&w->lock);
 	free(w->ours);

@@ -39,6 +39,7 @@
 #include "status.h"
 #include "telemetry.h"
 #include "verify.h"
+#include "vhost.h"
 
 #define CHECK_CPUS_S 1	/* how often the CPUs' files are compared with what was set */
 
@@ -439,6 +440,27 @@ start_serial(struct daemon *d, struct frq_err *err)
 }
 
 static int
+start_vhost(struct daemon *d, struct frq_err *err)
+{
+	const struct passwd *user = getpwnam(d->config.qemu_user);
+	const struct vhost_config c = {
+		.poller = d->poller,
+		.tsc_hz = rte_get_tsc_hz(),
+		.qemu_user = user != NULL ? user->pw_uid : 0,
+		.notify_fd = d->poller_fd,
+	};
+
+	/* QEMU makes its sockets there. One that is there is somebody's to keep. */
+	if (mkdir(d->config.vhost_dir, 0755) == 0 && user != NULL && geteuid() == 0)
+		(void)!chown(d->config.vhost_dir, user->pw_uid, user->pw_gid);
+	d->vhost = vhost_create(&c);
+	if (d->vhost != NULL)
+		return 0;
+	frq_err_set(err, "no memory for vhost-user ports");
+	return -ENOMEM;
+}
+
+static int
 start_vms(struct daemon *d, struct frq_err *err)
 {
 	const struct vms_config c = {
@@ -447,6 +469,7 @@ start_vms(struct daemon *d, struct frq_err *err)
 		.applier = d->applier,
 		.power = d->power,
 		.serial = d->serial,
+		.vhost = d->vhost,
 	};
 
 	d->vms = vms_create(&c, err);
@@ -542,6 +565,7 @@ static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
 	start_applier,
 	start_poller,
 	start_serial,
+	start_vhost,
 	start_vms,
 	start_jobs,
 	start_orders,
@@ -572,6 +596,7 @@ stop(struct daemon *d)
 		libvirt_watch_stop(d->watch);
 	if (d->control != NULL)
 		control_stop(d->control);
+	vms_disconnect(d->vms);
 	if (d->poller_running) {
 		poller_stop(d->poller);
 		(void)rte_eal_wait_lcore(d->poller_lcore);
@@ -582,6 +607,7 @@ stop(struct daemon *d)
 	}
 	vms_free(d->vms);
 	serial_free(d->serial);
+	vhost_free(d->vhost);
 	poller_free(d->poller);
 	applier_free(d->applier);
 	stop_events(d);

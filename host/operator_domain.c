@@ -28,6 +28,8 @@ struct order {
 	bool detach_serial, print;
 	struct frq_region_file owner;	/* of the region's file */
 	char shm_dir[256];
+	bool port;			/* the vhost-user port instead of the shmem device */
+	char port_dir[256];
 };
 
 /* ---- the answer ------------------------------------------------------------ */
@@ -286,6 +288,7 @@ change_of(const struct order *o, bool print)
 	return (struct domain_change){
 		.vm = o->vm, .prefix = FRQ_SHMEM_PREFIX, .live = o->live, .config = o->config,
 		.serial = o->serial, .detach_serial = o->detach_serial, .print_only = print,
+		.port_dir = o->port ? o->port_dir : NULL,
 	};
 }
 
@@ -320,7 +323,7 @@ run_attach(virConnectPtr conn, void *arg, struct frq_err *err)
 
 	ret = domain_attach(conn, &c, &r, err);
 	if (ret == 0 && !o->print) {
-		made = make_file(o, r.object, path, sizeof(path));
+		made = !o->port && make_file(o, r.object, path, sizeof(path));
 		domain_change_result_free(&r);
 		c.print_only = false;
 		ret = domain_attach(conn, &c, &r, err);
@@ -350,6 +353,22 @@ run_detach(virConnectPtr conn, void *arg, struct frq_err *err)
 	return result;
 }
 
+/* @return whether what there is says "ivshmem" or "vhost-user" */
+static bool
+take_transport(struct rpc_call *call, struct order *o)
+{
+	const struct daemon *d = call->arg;
+	const json_t *transport = json_object_get(call->params, "transport");
+	const char *word = json_string_value(transport);
+
+	o->port = word != NULL && strcmp(word, "vhost-user") == 0;
+	(void)snprintf(o->port_dir, sizeof(o->port_dir), "%s", d->config.vhost_dir);
+	if (transport == NULL || o->port || (word != NULL && strcmp(word, "ivshmem") == 0))
+		return true;
+	(void)rpc_refuse(call, "\"transport\": ivshmem or vhost-user");
+	return false;
+}
+
 json_t *
 attach_run(struct rpc_call *call)
 {
@@ -365,7 +384,10 @@ attach_run(struct rpc_call *call)
 	o->serial = (unsigned int)nb;
 	if (serial != NULL && (!json_is_integer(serial) || nb < 0 || nb > DOMAIN_SERIAL_MAX)) {
 		(void)rpc_refuse(call, "\"serial\": a number of channels up to 64");
-	} else if (rpc_param_flag(call, "print", &o->print)) {
+	} else if (rpc_param_flag(call, "print", &o->print) && take_transport(call, o)) {
+		/* QEMU waits for it while the port is plugged in. */
+		if (o->port && !o->print)
+			vms_expect_port(d->vms, o->vm);
 		return give_job(call, o, "attach", "device attached", run_attach);
 	}
 	free(o);
@@ -379,7 +401,7 @@ detach_run(struct rpc_call *call)
 
 	if (o == NULL)
 		return NULL;
-	if (rpc_param_flag(call, "serial", &o->detach_serial))
+	if (rpc_param_flag(call, "serial", &o->detach_serial) && take_transport(call, o))
 		return give_job(call, o, "detach", "device detached", run_detach);
 	free(o);
 	return NULL;

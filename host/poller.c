@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -38,10 +39,11 @@
 
 enum park { PARK_SAME, PARK, UNPARK };
 
-/* What the control thread wants: one of these. */
+/* What another thread wants: one of these. */
 struct letter {
 	struct vm *add, *remove, *extend;
 	uint64_t extend_ms;
+	const struct poller_feeder *add_feeder, *remove_feeder;
 	enum park park;
 };
 
@@ -55,6 +57,8 @@ struct poller {
 	unsigned int scan_vm, scan_word;	/* where the next doorbell word is */
 	unsigned int audit_vm, audit_ch;	/* whose slot is looked at next */
 	unsigned int audit_lap;
+	unsigned int nb_feeders;
+	const struct poller_feeder *feeder[FRQ_MAX_VMS];
 
 	uint64_t tsc_ms;			/* TSC ticks a millisecond */
 	uint64_t next_ms, next_second;		/* TSC */
@@ -62,10 +66,12 @@ struct poller {
 	unsigned int applier_still_ms;
 
 	/* Mailbox: the control thread fills it, the poller empties it. What the
-	 * poller has not begun to read the control thread may take back.
+	 * poller has not begun to read the control thread may take back. One at a
+	 * time: librte_vhost's thread sends letters, too.
 	 */
+	pthread_mutex_t mail_lock;
+	struct letter letter;
 	struct {
-		struct letter l;
 		int result;
 		int done_fd;
 		enum { MAIL_NONE, MAIL_POSTED, MAIL_READ } state;
@@ -313,6 +319,24 @@ answer_doorbell(struct poller *p, struct channel *ch, uint8_t doorbell)
 	return there ? warm_up(p, ch, word) : look_closer(p, ch, word, doorbell);
 }
 
+bool
+poller_may_serve(struct channel *ch)
+{
+	return may_drain(ch, true);
+}
+
+unsigned int
+poller_serve(struct poller *p, struct channel *ch)
+{
+	uint8_t bell = frq_load8(frq_region_doorbell(&ch->vm->region, ch->number));
+	uint64_t word;
+
+	if (!frq_consumer_peek(&ch->rx, &word))
+		return look_closer(p, ch, word, bell);
+	mute(ch, false);
+	return drain_from(p, ch, word);
+}
+
 /* ---- a turn -------------------------------------------------------------- */
 
 static unsigned int
@@ -459,6 +483,36 @@ mail_moves(struct poller *p, unsigned int from, unsigned int to)
 		__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+static int
+take_vm(struct poller *p, struct vm *vm)
+{
+	if (p->nb_vms == FRQ_MAX_VMS)
+		return -ENOSPC;
+	p->vm[p->nb_vms] = vm;
+	counter_add(&p->channels, vm->nb_channels);
+	__atomic_store_n(&p->nb_vms, p->nb_vms + 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int
+take_feeder(struct poller *p, const struct poller_feeder *f)
+{
+	if (p->nb_feeders == FRQ_MAX_VMS)
+		return -ENOSPC;
+	p->feeder[p->nb_feeders++] = f;
+	return 0;
+}
+
+static void
+drop_feeder(struct poller *p, const struct poller_feeder *f)
+{
+	for (unsigned int i = 0; i < p->nb_feeders; i++)
+		if (p->feeder[i] == f) {
+			p->feeder[i] = p->feeder[--p->nb_feeders];
+			break;
+		}
+}
+
 static void
 extend_leases(const struct vm *vm, uint64_t ms)
 {
@@ -479,21 +533,18 @@ read_mail(struct poller *p)
 	if (!mail_moves(p, MAIL_POSTED, MAIL_READ))
 		return;
 	p->mail.result = 0;
-	if (p->mail.l.remove != NULL)
-		drop_vm(p, p->mail.l.remove);
-	if (p->mail.l.add != NULL) {
-		if (p->nb_vms == FRQ_MAX_VMS) {
-			p->mail.result = -ENOSPC;
-		} else {
-			p->vm[p->nb_vms] = p->mail.l.add;
-			counter_add(&p->channels, p->mail.l.add->nb_channels);
-			__atomic_store_n(&p->nb_vms, p->nb_vms + 1, __ATOMIC_RELAXED);
-		}
-	}
-	if (p->mail.l.extend != NULL)
-		extend_leases(p->mail.l.extend, p->mail.l.extend_ms);
-	if (p->mail.l.park != PARK_SAME)
-		p->parked = p->mail.l.park == PARK;
+	if (p->letter.remove != NULL)
+		drop_vm(p, p->letter.remove);
+	if (p->letter.remove_feeder != NULL)
+		drop_feeder(p, p->letter.remove_feeder);
+	if (p->letter.add != NULL)
+		p->mail.result = take_vm(p, p->letter.add);
+	if (p->letter.add_feeder != NULL)
+		p->mail.result = take_feeder(p, p->letter.add_feeder);
+	if (p->letter.extend != NULL)
+		extend_leases(p->letter.extend, p->letter.extend_ms);
+	if (p->letter.park != PARK_SAME)
+		p->parked = p->letter.park == PARK;
 	__atomic_store_n(&p->mail.state, MAIL_NONE, __ATOMIC_RELEASE);
 	(void)!write(p->mail.done_fd, &one, sizeof(one));
 }
@@ -608,6 +659,8 @@ poller_turn(struct poller *p)
 {
 	unsigned int n = poll_hot(p);
 
+	for (unsigned int i = 0; i < p->nb_feeders; i++)
+		n += p->feeder[i]->poll(p, p->feeder[i]->arg);
 	p->turn++;
 	if (p->nb_vms != 0 && (p->nb_hot == 0 || p->turn % DOORBELL_EVERY == 0)) {
 		n += poll_doorbells(p);
@@ -648,6 +701,7 @@ poller_create(const struct poller_config *c)
 		free(p);
 		return NULL;
 	}
+	(void)pthread_mutex_init(&p->mail_lock, NULL);
 	return p;
 }
 
@@ -656,6 +710,7 @@ poller_free(struct poller *p)
 {
 	if (p == NULL)
 		return;
+	(void)pthread_mutex_destroy(&p->mail_lock);
 	(void)close(p->mail.done_fd);
 	free(p);
 }
@@ -696,13 +751,11 @@ poller_prepare(struct vm *vm)
 }
 
 static int
-send_mail(struct poller *p, const struct letter *l)
+await_answer(struct poller *p)
 {
 	struct pollfd pfd = { .fd = p->mail.done_fd, .events = POLLIN, .revents = 0 };
 	uint64_t n;
 
-	p->mail.l = *l;
-	__atomic_store_n(&p->mail.state, MAIL_POSTED, __ATOMIC_RELEASE);
 	do {
 		int ret = poll(&pfd, 1, ANSWER_TIMEOUT_MS);
 
@@ -716,29 +769,54 @@ send_mail(struct poller *p, const struct letter *l)
 	return p->mail.result;
 }
 
+static int
+send_mail(struct poller *p, struct letter letter)
+{
+	int ret;
+
+	(void)pthread_mutex_lock(&p->mail_lock);
+	p->letter = letter;
+	__atomic_store_n(&p->mail.state, MAIL_POSTED, __ATOMIC_RELEASE);
+	ret = await_answer(p);
+	(void)pthread_mutex_unlock(&p->mail_lock);
+	return ret;
+}
+
 int
 poller_add(struct poller *p, struct vm *vm)
 {
 	poller_prepare(vm);
-	return send_mail(p, &(struct letter){ .add = vm });
+	return send_mail(p, (struct letter){ .add = vm });
 }
 
 int
 poller_remove(struct poller *p, struct vm *vm)
 {
-	return send_mail(p, &(struct letter){ .remove = vm });
+	return send_mail(p, (struct letter){ .remove = vm });
+}
+
+int
+poller_add_feeder(struct poller *p, const struct poller_feeder *f)
+{
+	return send_mail(p, (struct letter){ .add_feeder = f });
+}
+
+int
+poller_remove_feeder(struct poller *p, const struct poller_feeder *f)
+{
+	return send_mail(p, (struct letter){ .remove_feeder = f });
 }
 
 int
 poller_extend_leases(struct poller *p, struct vm *vm, uint64_t ms)
 {
-	return send_mail(p, &(struct letter){ .extend = vm, .extend_ms = ms });
+	return send_mail(p, (struct letter){ .extend = vm, .extend_ms = ms });
 }
 
 int
 poller_park(struct poller *p, bool parked)
 {
-	return send_mail(p, &(struct letter){ .park = parked ? PARK : UNPARK });
+	return send_mail(p, (struct letter){ .park = parked ? PARK : UNPARK });
 }
 
 void

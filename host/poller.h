@@ -8,9 +8,9 @@
  * it is on it already. It does not block, allocate or log; its one system
  * call is to wake the applier when that sleeps.
  *
- * poller_add, poller_remove, poller_park, poller_extend_leases and poller_stop
- * are for the control thread; they wait for the poller, which answers within a
- * turn.
+ * poller_add, poller_remove, poller_park, poller_extend_leases, those of feeders,
+ * and poller_stop are for other threads; they wait for the poller, which answers
+ * within some turns.
  */
 #ifndef FRQ_POLLER_H
 #define FRQ_POLLER_H
@@ -64,6 +64,28 @@ int poller_park(struct poller *p, bool parked);
 
 /** Leases of a VM end that much later: its guest slept. @return 0, -ETIMEDOUT */
 int poller_extend_leases(struct poller *p, struct vm *vm, uint64_t ms);
+
+/*
+ * What brings requests from elsewhere (vhost_pair.h): the poller calls it once
+ * a turn. It may do a bounded amount of work, and nothing that blocks.
+ */
+struct poller_feeder {
+	/** @return how many requests were served */
+	unsigned int (*poll)(struct poller *p, void *arg);
+	void *arg;
+};
+
+/** @return as poller_add */
+int poller_add_feeder(struct poller *p, const struct poller_feeder *f);
+
+/** Afterwards the poller does not call it any more. @return 0 or -ETIMEDOUT: it may */
+int poller_remove_feeder(struct poller *p, const struct poller_feeder *f);
+
+/** For a feeder: whether a request for the channel would be taken now. */
+bool poller_may_serve(struct channel *ch);
+
+/** For a feeder: take what it has put into the channel's ring. @return how many */
+unsigned int poller_serve(struct poller *p, struct channel *ch);
 
 void poller_stop(struct poller *p);
 

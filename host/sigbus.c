@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
 #include "crash.h"
 #include "sigbus.h"
-#include "vm.h"
+
 
 /* base is stored last and taken away first: a handler on another thread
  * sees an entry whole or not at all.
@@ -15,7 +16,10 @@ static struct {
 	uintptr_t base;
 	size_t size;
 	bool *broken;
-} watched[FRQ_MAX_VMS];
+} watched[SIGBUS_MAX];
+
+/* Between those who watch; the handler does without. */
+static pthread_mutex_t watched_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void
 on_sigbus(int sig, siginfo_t *info, void *context)
@@ -30,14 +34,14 @@ on_sigbus(int sig, siginfo_t *info, void *context)
 		(void)raise(sig);
 		return;
 	}
-	for (unsigned int i = 0; i < FRQ_MAX_VMS; i++) {
+	for (unsigned int i = 0; i < SIGBUS_MAX; i++) {
 		uintptr_t base = __atomic_load_n(&watched[i].base, __ATOMIC_ACQUIRE);
 
 		if (base == 0 || at < base || at - base >= watched[i].size)
 			continue;
 		/* mmap is a bare system call, and nothing else here needs more. */
 		if (mmap((void *)base, watched[i].size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
 			break;
 		__atomic_store_n(watched[i].broken, true, __ATOMIC_RELEASE);
 		return;
@@ -59,21 +63,28 @@ sigbus_install(void)
 int
 sigbus_watch(void *base, size_t size, bool *broken)
 {
-	for (unsigned int i = 0; i < FRQ_MAX_VMS; i++) {
+	int ret = -ENOSPC;
+
+	(void)pthread_mutex_lock(&watched_lock);
+	for (unsigned int i = 0; i < SIGBUS_MAX; i++) {
 		if (watched[i].base != 0)
 			continue;
 		watched[i].size = size;
 		watched[i].broken = broken;
 		__atomic_store_n(&watched[i].base, (uintptr_t)base, __ATOMIC_RELEASE);
-		return 0;
+		ret = 0;
+		break;
 	}
-	return -ENOSPC;
+	(void)pthread_mutex_unlock(&watched_lock);
+	return ret;
 }
 
 void
 sigbus_unwatch(void *base)
 {
-	for (unsigned int i = 0; i < FRQ_MAX_VMS; i++)
+	(void)pthread_mutex_lock(&watched_lock);
+	for (unsigned int i = 0; i < SIGBUS_MAX; i++)
 		if (watched[i].base == (uintptr_t)base)
 			__atomic_store_n(&watched[i].base, 0, __ATOMIC_RELEASE);
+	(void)pthread_mutex_unlock(&watched_lock);
 }

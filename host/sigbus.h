@@ -5,7 +5,8 @@
  * A guest's QEMU, or anybody who may write the file, can truncate it while
  * it is mapped; the next access raises SIGBUS. The handler puts zeroed
  * private memory where the region was, which reads as "no request", and
- * sets the flag that was registered with it. A SIGBUS from anywhere else
+ * sets the flag that was registered with it. So it is with the memory of a
+ * guest behind a vhost-user port. A SIGBUS from anywhere else
  * ends the program as it would have without us, after crash_abandon().
  */
 #ifndef FRQ_SIGBUS_H
@@ -14,18 +15,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Regions, and the memory of VMs with a vhost-user port. */
+#define SIGBUS_MAX 640u
+
 /** Install the handler. Once, before the first region is watched. */
 int sigbus_install(void);
 
 /**
- * Watch a mapping. Control thread only.
+ * Watch a mapping. Any thread.
  *
  * @param broken  stored to atomically by the handler, on whatever thread
  * @return 0 or -ENOSPC
  */
 int sigbus_watch(void *base, size_t size, bool *broken);
 
-/** Before the mapping goes away. Control thread only. */
+/** Before the mapping goes away. Any thread. */
 void sigbus_unwatch(void *base);
 
 #endif /* FRQ_SIGBUS_H */

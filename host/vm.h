@@ -21,7 +21,7 @@
 #include "wish.h"
 #include "wish_file.h"
 
-/* Regions: of 64 VMs, each with a ring and with serial channels. */
+/* Regions: of 64 VMs, each with two of ring, vhost-user port and serial channels. */
 #define FRQ_MAX_VMS 128u
 
 /* A counter with one writer; readers on other threads get a whole value. */
@@ -96,7 +96,8 @@ struct vm {
 	struct wish_file file;
 	struct frq_life life;
 	unsigned int nb_channels;
-	bool serial;			/* nobody but the daemon maps its region: see serial.h */
+	/* Nobody but the daemon maps its region: see serial.h, vhost.h */
+	bool serial, vhost;
 	struct frq_region_info info;
 	char shmem_path[512];
 	/* control stores, poller loads */

@@ -93,6 +93,9 @@ vm_equal(const struct vm_map_vm *a, const struct vm_map_vm *b)
 	    a->shmem_usable != b->shmem_usable ||
 	    strcmp(a->shmem_problem, b->shmem_problem) != 0 ||
 	    a->serial != b->serial ||
+	    strcmp(a->vhost, b->vhost) != 0 ||
+	    a->vhost_queues != b->vhost_queues ||
+	    strcmp(a->vhost_problem, b->vhost_problem) != 0 ||
 	    a->nb_vcpus != b->nb_vcpus)
 		return false;
 	for (unsigned int n = 0; n < FRQ_SERIAL_MAX_PORTS; n++)

@@ -36,6 +36,7 @@ struct vm_map_vcpu {
 
 /* Of a socket, as in struct sockaddr_un. */
 #define VM_MAP_SERIAL_PATH 108
+#define VM_MAP_VHOST_PATH 108
 
 struct vm_map_vm {
 	uint8_t uuid[16];
@@ -49,6 +50,9 @@ struct vm_map_vm {
 	char shmem_problem[128];	/* why not usable; "": usable */
 	uint64_t serial;		/* bit N: it has serial channel N, with the socket */
 	char serial_path[FRQ_SERIAL_MAX_PORTS][VM_MAP_SERIAL_PATH];
+	char vhost[VM_MAP_VHOST_PATH];	/* socket of its vhost-user port; "": none */
+	unsigned int vhost_queues;	/* pairs of them */
+	char vhost_problem[192];	/* why not usable; "": usable */
 	unsigned int nb_vcpus;		/* highest possible + 1, capped */
 	struct vm_map_vcpu vcpu[FRQ_MAX_CHANNELS];	/* in a map only nb_vcpus are there */
 };

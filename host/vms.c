@@ -252,6 +252,7 @@ drop(struct vms *v, struct entry *e, bool gone)
 		vms_sleep_keep(e, e->vm);
 	vms_retire(v, e->name, e->vm, gone);
 	e->vm = NULL;
+	vms_forget_speaker(e, VMS_RING);
 	FRQ_LOG(INFO, "VM %s: not served any more by its device", e->name);
 }
 
@@ -311,7 +312,7 @@ static void
 judge(const struct entry *e, const struct vm_map_vm *m, char *problem, size_t size)
 {
 	problem[0] = '\0';
-	if (m->shmem[0] == '\0' && !vms_has_serial(e->vms, m))
+	if (m->shmem[0] == '\0' && m->vhost[0] == '\0' && !vms_has_serial(e->vms, m))
 		(void)snprintf(problem, size, "it has no device of ours: freqring attach %s", m->name);
 	else if (e->removed)
 		(void)snprintf(problem, size, "an operator removed it (freqring add_vm %s)", m->name);
@@ -379,10 +380,11 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	if (e->vm != NULL && (!is_active(m) || problem[0] != '\0' || is_other_machine(e, m))) {
 		drop(v, e, !is_active(m) || is_other_machine(e, m));
 		/* Where its channels end with it, that is one event, and theirs. */
-		if (problem[0] == '\0' && (e->serial == NULL || is_active(m)))
-			event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more%s",
-				e->name, e->serial != NULL ?
-				" by its device, only over its serial channels" : "");
+		if (problem[0] == '\0' && (!vms_is_served(e) || is_active(m)))
+			event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more%s%s",
+				e->name, !vms_is_served(e) ? "" : " by its device, only over its ",
+				!vms_is_served(e) ? "" : e->vhost != NULL ? "vhost-user port" :
+				"serial channels");
 	}
 	if (e->vm != NULL)
 		return;
@@ -394,7 +396,7 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	if (strcmp(e->former, m->shmem) == 0)
 		e->former[0] = '\0';
 	(void)snprintf(e->shmem, sizeof(e->shmem), "%s", m->shmem);
-	if (problem[0] != '\0')
+	if (problem[0] != '\0' || m->shmem[0] == '\0')
 		say_problem(e, problem);
 	e->may_be_served = problem[0] == '\0';
 }
@@ -406,6 +408,7 @@ serve_vm(struct vms *v, const struct vm_map_vm *m)
 
 	if (e == NULL)
 		return;
+	vms_vhost_follow(v, e, m);
 	vms_serial_follow(v, e, m);
 	if (e->vm != NULL || !e->may_be_served || m->shmem[0] == '\0')
 		return;
@@ -457,9 +460,10 @@ forget(struct vms *v, unsigned int i)
 {
 	struct entry *e = v->entry[i];
 
-	if (e->vm != NULL || e->serial != NULL)
+	if (vms_is_served(e))
 		event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
 	drop(v, e, true);
+	vms_vhost_drop(v, e, true);
 	vms_serial_drop(v, e, true);
 	if (e->ours && e->shmem[0] != '\0')
 		remove_object(v, e, e->shmem);
@@ -499,7 +503,7 @@ place_vcpu(const struct cpuset *managed, const struct vm_map_vm *m, bool asleep,
 	return FRQ_REASON_OK;
 }
 
-/* @param vm  over its device, or with its serial channels */
+/* @param vm  over one of its transports */
 static struct applier_map_vm *
 place_vm(const struct vms *v, const struct entry *e, struct vm *vm, const struct vm_map_vm *m)
 {
@@ -514,7 +518,7 @@ place_vm(const struct vms *v, const struct entry *e, struct vm *vm, const struct
 		am->vcpu[n].standing = place_vcpu(&v->c.config->managed_cpus, m, am->asleep, n,
 			&am->vcpu[n].cpus);
 		/* One vote a vCPU. */
-		if (vms_speaks_serial(e, n) != vm->serial)
+		if (vms_over(e, vms_speaks(e, n)) != vm)
 			am->vcpu[n].standing = FRQ_REASON_ELSEWHERE;
 		if (am->vcpu[n].standing == FRQ_REASON_OK && vms_is_disabled(e, n))
 			am->vcpu[n].standing = FRQ_REASON_DISABLED;
@@ -554,8 +558,8 @@ vms_hand_over_map(struct vms *v)
 
 		if (m == NULL)
 			continue;
-		place_transport(v, am, e, e->vm, m);
-		place_transport(v, am, e, e->serial, m);
+		for (unsigned int t = 0; t < VMS_NB_TRANSPORTS; t++)
+			place_transport(v, am, e, vms_over(e, (enum vms_transport)t), m);
 	}
 	applier_set_map(v->c.applier, am);
 }
@@ -590,8 +594,10 @@ vms_follow(struct vms *v, struct vm_map *map)
 void
 vms_tick(struct vms *v)
 {
-	for (unsigned int i = 0; i < v->nb_entries; i++)
+	for (unsigned int i = 0; i < v->nb_entries; i++) {
 		v->entry[i]->changes = 0;
+		vms_vhost_tick(v, v->entry[i]);
+	}
 	/* The folder of DPDK's host sends no event; and who waited for his turn has it. */
 	for (unsigned int i = 0; v->connected && i < v->map->nb_vms; i++)
 		if (v->map->vm[i]->serial == 0 && v->map->vm[i]->state == VM_RUNNING &&
@@ -612,7 +618,7 @@ vms_applier_done(struct vms *v)
 	bool any = false;
 
 	for (unsigned int i = 0; i < v->nb_entries; i++)
-		any |= vms_serial_give_back(v->entry[i]);
+		any |= vms_give_back(v->entry[i]);
 	if (any)
 		vms_hand_over_map(v);
 	serial_applied(v->c.serial);
@@ -648,6 +654,7 @@ vms_quarantined(struct vms *v)
 		struct entry *e = v->entry[i];
 		unsigned int nb = 0;
 
+		vms_vhost_quarantined(e);
 		/* In the rings of serial channels nobody but us writes. */
 		if (e->vm == NULL)
 			continue;
@@ -707,6 +714,15 @@ vms_create(const struct vms_config *c, struct frq_err *err)
 }
 
 void
+vms_disconnect(struct vms *v)
+{
+	for (unsigned int i = 0; v != NULL && i < v->nb_entries; i++) {
+		vhost_close(v->entry[i]->port);
+		v->entry[i]->port = NULL;
+	}
+}
+
+void
 vms_free(struct vms *v)
 {
 	if (v == NULL)
@@ -720,8 +736,9 @@ vms_free(struct vms *v)
 			vms_free_vm(vm);
 		}
 		serial_detach(v->entry[i]->ports);
-		if (v->entry[i]->serial != NULL)
-			vms_free_vm(v->entry[i]->serial);
+		for (unsigned int t = VMS_RING + 1; t < VMS_NB_TRANSPORTS; t++)
+			if (vms_over(v->entry[i], (enum vms_transport)t) != NULL)
+				vms_free_vm(vms_over(v->entry[i], (enum vms_transport)t));
 		free(v->entry[i]);
 	}
 	while (v->retired != NULL) {

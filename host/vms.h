@@ -26,6 +26,7 @@ struct vms_config {
 	struct applier *applier;
 	const struct power_ops *power;
 	struct serial *serial;
+	struct vhost *vhost;
 };
 
 struct vms *vms_create(const struct vms_config *c, struct frq_err *err);
@@ -116,6 +117,15 @@ void vms_tick(struct vms *v);
 
 /** The poller gave up a VM. */
 void vms_quarantined(struct vms *v);
+
+/**
+ * A vhost-user port is about to be plugged into a running VM: connect to it as
+ * freqring attach names it.
+ */
+void vms_expect_port(struct vms *v, const char *name);
+
+/** The daemon ends: let go of vhost-user ports, while the poller still runs. NULL is allowed. */
+void vms_disconnect(struct vms *v);
 
 /**
  * The daemon ends: tell the guests, free everything. Poller and applier have

@@ -126,7 +126,7 @@ vms_manual_cpus(const struct vms *v, struct cpuset *cpus)
 bool
 vms_is_ours(const struct vms *v, const struct vm_map_vm *m)
 {
-	if (m->shmem[0] != '\0' || m->serial != 0)
+	if (m->shmem[0] != '\0' || m->serial != 0 || m->vhost[0] != '\0')
 		return true;
 	for (unsigned int i = 0; i < v->nb_entries; i++)
 		if (memcmp(v->entry[i]->uuid, m->uuid, sizeof(m->uuid)) == 0)
@@ -232,7 +232,7 @@ vms_count_channels(const struct vms *v, const char *name, const struct cpuset *v
 
 	if (e == NULL)
 		return -EINVAL;
-	if (e->vm == NULL && e->serial == NULL) {
+	if (!vms_is_served(e)) {
 		frq_err_set(err, "VM %.100s is not served%s%s", e->name,
 			e->problem[0] != '\0' ? ": " : ": it does not run", e->problem);
 		return -EINVAL;
@@ -241,7 +241,8 @@ vms_count_channels(const struct vms *v, const char *name, const struct cpuset *v
 		const struct channel *ch = vms_speaker(e, n);
 
 		served += ch != NULL && (vcpus == NULL || cpuset_has(vcpus, n)) &&
-			(!ch->vm->serial || serial_connected(e->ports, n));
+			(!ch->vm->serial || serial_connected(e->ports, n)) &&
+			(!ch->vm->vhost || vhost_has_pair(e->port, n));
 	}
 	return served;
 }
@@ -291,13 +292,13 @@ vms_set_query(struct vms *v, const char *name, bool enabled, struct frq_err *err
 void
 vms_reconfigure(struct vms *v)
 {
-	for (unsigned int i = 0; i < v->nb_entries; i++) {
-		struct vm *both[] = { v->entry[i]->vm, v->entry[i]->serial };
+	for (unsigned int i = 0; i < v->nb_entries; i++)
+		for (unsigned int t = 0; t < VMS_NB_TRANSPORTS; t++) {
+			struct vm *vm = vms_over(v->entry[i], (enum vms_transport)t);
 
-		for (unsigned int t = 0; t < 2; t++)
-			if (both[t] != NULL)
-				__atomic_store_n(&both[t]->rate_limit, v->c.config->rate_limit,
+			if (vm != NULL)
+				__atomic_store_n(&vm->rate_limit, v->c.config->rate_limit,
 					__ATOMIC_RELAXED);
-	}
+		}
 	vms_follow_all(v);
 }

@@ -6,6 +6,7 @@
 #include "guest_sleep.h"
 #include "latency.h"
 #include "serial.h"
+#include "vhost.h"
 #include "vms.h"
 
 /* What a VM does, as people see it. */
@@ -16,6 +17,14 @@ enum vms_power {
 	VMS_SUSPENDED_MEM,
 	VMS_SUSPENDED_DISK,
 	VMS_OFF,
+};
+
+/* The best first: what speaks for a vCPU of which nobody has asked anything. */
+enum vms_transport {
+	VMS_RING,
+	VMS_VHOST,
+	VMS_SERIAL,
+	VMS_NB_TRANSPORTS,
 };
 
 /* A VM that libvirt knows. */
@@ -41,9 +50,18 @@ struct entry {
 	struct vm *serial;	/* over a region of ours; NULL: no serial channel is served */
 	struct serial_vm *ports;
 	pid_t serial_pid;	/* of the machine whose channels these are */
-	uint64_t speaks_serial[FRQ_MAX_CHANNELS / 64];	/* vCPUs, where there is a device as well */
-	unsigned int changes;	/* of who speaks, in this second */
 	char serial_problem[256];
+	/* vms_vhost.c */
+	struct vm *vhost;	/* over a region of ours; NULL: no vhost-user port is served */
+	struct vhost_port *port; /* NULL: it has none */
+	pid_t vhost_pid;
+	bool vhost_told;	/* that it was quarantined */
+	char expected[VM_MAP_VHOST_PATH];	/* socket of a port that is being plugged in */
+	unsigned int expected_s;	/* for how many ticks yet */
+	char vhost_problem[384];
+	/* vms_speaker.c */
+	uint8_t asked[FRQ_MAX_CHANNELS];	/* last over which transport + 1; 0: none */
+	unsigned int changes;	/* of who speaks, in this second */
 	/* vms_sleep.c */
 	struct guest_sleep sleep;
 	bool started;			/* libvirt said so, and the map does not yet */
@@ -51,6 +69,7 @@ struct entry {
 	enum vms_power power;		/* as last looked at */
 	enum { KEPT_NONE, KEPT_ASLEEP, KEPT_BACK } keeps;	/* wishes of a machine that is gone */
 	struct wish kept[FRQ_MAX_CHANNELS];
+	uint64_t kept_set[FRQ_MAX_CHANNELS / 64];	/* of the machine that is, or went last */
 	uint64_t max_until_ms, kept_until_ms;	/* monotonic_ms, since it woke up */
 };
 
@@ -108,11 +127,56 @@ void vms_serial_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m
 /** Its channels are not served any more. @param gone  nor is there its machine */
 void vms_serial_drop(struct vms *v, struct entry *e, bool gone);
 
-/** Whether the serial transport speaks for a vCPU. */
-bool vms_speaks_serial(const struct entry *e, unsigned int n);
+/** Whether it has serial channels, in its XML or in the folder of DPDK's host. */
+bool vms_has_serial(const struct vms *v, const struct vm_map_vm *m);
+
+/** A folder in which nobody but root, QEMU and its owner could put a socket of his. */
+bool vms_is_safe_dir(const struct vms *v, const char *dir);
+
+/** Whether a socket in such a folder was made by who may. */
+bool vms_is_safe_socket(const struct vms *v, const char *path);
+
+/**
+ * A VM over memory that only we have.
+ *
+ * @param what  "serial" or "vhost"
+ */
+struct vm *vms_make_private(const struct vms *v, const struct vm_map_vm *m, const char *what,
+	struct frq_err *err);
+
+/* ---- vms_vhost.c --------------------------------------------------------------- */
+
+/** Follow the vhost-user port of a VM: connect to it, serve it, or neither. */
+void vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m);
+
+/** It is not served any more, nor connected to. @param gone  nor is there its machine */
+void vms_vhost_drop(struct vms *v, struct entry *e, bool gone);
+
+/** Once a second. */
+void vms_vhost_tick(struct vms *v, struct entry *e);
+
+/** The poller gave up something: was it this port? */
+void vms_vhost_quarantined(struct entry *e);
+
+/* ---- vms_speaker.c -------------------------------------------------------------- */
+
+/** A VM's channels over a transport, or NULL. */
+struct vm *vms_over(const struct entry *e, enum vms_transport t);
+
+/** Whether it is served, over whatever. */
+bool vms_is_served(const struct entry *e);
+
+/** Which transport speaks for a vCPU. */
+enum vms_transport vms_speaks(const struct entry *e, unsigned int n);
+
+/** A request came over a transport. @return whether it speaks for the vCPU now */
+bool vms_claim(struct entry *e, unsigned int n, enum vms_transport t, bool *changed);
 
 /** Rings that were asked again get their vCPUs back. @return whether any did */
-bool vms_serial_give_back(struct entry *e);
+bool vms_give_back(struct entry *e);
+
+/** A transport is not there any more. */
+void vms_forget_speaker(struct entry *e, enum vms_transport t);
 
 /** The channel that speaks for a vCPU, or NULL. */
 const struct channel *vms_speaker(const struct entry *e, unsigned int n);
@@ -142,9 +206,6 @@ void vms_sleep_save(struct vms *v);
 
 /** "running", "suspended to disk", ... */
 const char *vms_power_name(enum vms_power power);
-
-/** Whether it has serial channels, in its XML or in the folder of DPDK's host. */
-bool vms_has_serial(const struct vms *v, const struct vm_map_vm *m);
 
 /** Serve VMs or not, as the map, the configuration and the operator say, and tell the applier. */
 void vms_follow_all(struct vms *v);

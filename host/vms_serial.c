@@ -1,61 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vms_serial.c - serial channels of VMs, and who speaks for a vCPU
- *
- * A VM may have a ring, serial channels, or both. A vCPU has one vote: where
- * both are there, the transport that asked last speaks for it, and the other
- * one's wish waits.
+ * vms_serial.c - serial channels of VMs
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "events.h"
 #include "log.h"
 #include "qemu_process.h"
 #include "vms_pvt.h"
-
-/* How often a second the vCPUs of a VM may change between transports. */
-#define MAX_CHANGES 32u
-
-/* ---- who speaks ---------------------------------------------------------------- */
-
-bool
-vms_speaks_serial(const struct entry *e, unsigned int n)
-{
-	if (e->serial == NULL || e->vm == NULL)
-		return e->serial != NULL;
-	return (e->speaks_serial[n / 64] >> n % 64 & 1) != 0;
-}
-
-const struct channel *
-vms_speaker(const struct entry *e, unsigned int n)
-{
-	const struct vm *vm = vms_speaks_serial(e, n) ? e->serial : e->vm;
-
-	return vm != NULL && n < vm->nb_channels ? &vm->ch[n] : NULL;
-}
-
-bool
-vms_serial_give_back(struct entry *e)
-{
-	bool any = false;
-
-	for (unsigned int n = 0; e->vm != NULL && e->serial != NULL && n < e->vm->nb_channels; n++) {
-		struct channel *ch = &e->vm->ch[n];
-
-		/* Pairs with the store in note_reclaim, host/applier.c. */
-		if (!__atomic_load_n(&ch->a.reclaims, __ATOMIC_ACQUIRE) || !vms_speaks_serial(e, n) ||
-		    e->changes >= MAX_CHANGES)
-			continue;
-		e->speaks_serial[n / 64] &= ~(UINT64_C(1) << n % 64);
-		e->changes++;
-		any = true;
-	}
-	return any;
-}
 
 /* ---- what a port asks -------------------------------------------------------------- */
 
@@ -63,15 +20,11 @@ static bool
 claim(void *arg, unsigned int vcpu)
 {
 	struct entry *e = arg;
+	bool changed, ok = vms_claim(e, vcpu, VMS_SERIAL, &changed);
 
-	if (vms_speaks_serial(e, vcpu))
-		return true;
-	if (e->changes >= MAX_CHANGES)
-		return false;
-	e->changes++;
-	e->speaks_serial[vcpu / 64] |= UINT64_C(1) << vcpu % 64;
-	vms_hand_over_map(e->vms);
-	return true;
+	if (changed)
+		vms_hand_over_map(e->vms);
+	return ok;
 }
 
 static bool
@@ -123,14 +76,22 @@ static const struct serial_ops ops = {
 
 /* ---- where the sockets are --------------------------------------------------------- */
 
-/* A folder in which nobody else could put a socket of his. */
-static bool
-is_safe_dir(const struct vms *v, const char *dir)
+bool
+vms_is_safe_dir(const struct vms *v, const char *dir)
 {
 	struct stat st;
 
 	return dir[0] != '\0' && lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
 		(st.st_uid == 0 || st.st_uid == v->owner.owner) && (st.st_mode & 022) == 0;
+}
+
+bool
+vms_is_safe_socket(const struct vms *v, const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		(st.st_uid == 0 || st.st_uid == v->owner.owner || st.st_uid == geteuid());
 }
 
 static uint64_t
@@ -140,7 +101,7 @@ find_sockets(const struct vms *v, const struct vm_map_vm *m, char (*path)[VM_MAP
 	uint64_t there = 0;
 	struct stat st;
 
-	if (strchr(m->name, '/') != NULL || !is_safe_dir(v, dir))
+	if (strchr(m->name, '/') != NULL || !vms_is_safe_dir(v, dir))
 		return 0;
 	for (unsigned int n = 0; n < FRQ_SERIAL_MAX_PORTS && n < m->nb_vcpus; n++)
 		if ((size_t)snprintf(path[n], VM_MAP_SERIAL_PATH, "%s/%s.%u", dir, m->name, n) <
@@ -169,9 +130,18 @@ vms_has_serial(const struct vms *v, const struct vm_map_vm *m)
 
 /* ---- served or not ----------------------------------------------------------------- */
 
-/* Over memory that only we have: QEMU's sockets are all that the guest sees. */
-static struct vm *
-make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
+/* Memory that is new has doorbells that are not; the cursors may be old. */
+static void
+set_doorbells(struct vm *vm)
+{
+	for (unsigned int n = 0; n < vm->nb_channels; n++)
+		frq_store8(frq_region_doorbell(&vm->region, n),
+			(uint8_t)wish_unpack(vm->file.slot[n].wish).next);
+}
+
+struct vm *
+vms_make_private(const struct vms *v, const struct vm_map_vm *m, const char *what,
+	struct frq_err *err)
 {
 	struct wish_file_identity id = { .qemu_pid = (uint64_t)m->qemu_pid,
 		.qemu_start = qemu_start_time(m->qemu_pid) };
@@ -180,15 +150,26 @@ make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
 
 	if (vm == NULL)
 		return NULL;
-	vm->serial = true;
-	(void)snprintf(name, sizeof(name), "%s-serial", m->uuid_text);
+	(void)snprintf(name, sizeof(name), "%s-%s", m->uuid_text, what);
 	memcpy(id.uuid, m->uuid, sizeof(id.uuid));
-	if (frq_region_memfd(&vm->region, "freqring-serial", err) < 0 ||
+	if (frq_region_memfd(&vm->region, name, err) < 0 ||
 	    vms_open_wishes(v, vm, name, &id, err) < 0) {
 		vms_free_vm(vm);
 		return NULL;
 	}
 	frq_region_init(&vm->region, &vm->info, vm->life);
+	set_doorbells(vm);
+	return vm;
+}
+
+/* QEMU's sockets are all that the guest sees. */
+static struct vm *
+make_vm(const struct vms *v, const struct vm_map_vm *m, struct frq_err *err)
+{
+	struct vm *vm = vms_make_private(v, m, "serial", err);
+
+	if (vm != NULL)
+		vm->serial = true;
 	return vm;
 }
 
@@ -243,7 +224,7 @@ vms_serial_drop(struct vms *v, struct entry *e, bool gone)
 	vms_retire(v, e->name, e->serial, gone);
 	e->serial = NULL;
 	e->ports = NULL;
-	memset(e->speaks_serial, 0, sizeof(e->speaks_serial));
+	vms_forget_speaker(e, VMS_SERIAL);
 	FRQ_LOG(INFO, "VM %s: its serial channels are not served any more", e->name);
 }
 
@@ -255,7 +236,7 @@ vms_serial_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 	bool gone = m->state == VM_DEFINED || e->serial_pid != m->qemu_pid;
 
 	if (there == 0 || gone) {
-		if (there == 0 && e->vm == NULL && e->serial != NULL)
+		if (there == 0 && e->vm == NULL && e->vhost == NULL && e->serial != NULL)
 			event_raise(EVENT_NOT_SERVED, e->name, "VM %s: not served any more", e->name);
 		vms_serial_drop(v, e, gone);
 	}

@@ -60,6 +60,17 @@ wish_of(const struct channel *ch)
 	return wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
 }
 
+/* A vCPU of which nobody asked anything is spoken for by the best that is left; those
+ * that went before it, of the same machine, were better.
+ */
+static bool
+has_said(const struct entry *e, unsigned int n, const struct vm *vm)
+{
+	bool kept = (e->kept_set[n / 64] >> n % 64 & 1) != 0;
+
+	return vms_over(e, vms_speaks(e, n)) == vm && (!kept || e->asked[n] != 0);
+}
+
 void
 vms_sleep_keep(struct entry *e, const struct vm *vm)
 {
@@ -68,8 +79,9 @@ vms_sleep_keep(struct entry *e, const struct vm *vm)
 	for (unsigned int n = 0; n < vm->nb_channels; n++) {
 		struct wish w = wish_of(&vm->ch[n]);
 
-		if (vms_speaks_serial(e, n) != vm->serial)
+		if (!has_said(e, n, vm))
 			continue;
+		e->kept_set[n / 64] |= UINT64_C(1) << n % 64;
 		/* It has said nothing since it came back: what was kept is its word. */
 		if (!still || w.attached || w.kind != FRQ_WISH_NONE)
 			e->kept[n] = w;
@@ -82,6 +94,7 @@ vms_sleep_served(struct entry *e)
 {
 	uint64_t now = monotonic_ms();
 
+	memset(e->kept_set, 0, sizeof(e->kept_set));
 	/* Served once more, long after it woke up. */
 	if (e->keeps == KEPT_BACK && e->kept_until_ms <= now)
 		e->keeps = KEPT_NONE;
@@ -141,14 +154,12 @@ fell_asleep(struct entry *e)
 {
 	unsigned int nb;
 
-	if (e->sleep.kind == SLEEP_DISK) {
-		if (e->vm != NULL)
-			vms_sleep_keep(e, e->vm);
-		if (e->serial != NULL)
-			vms_sleep_keep(e, e->serial);
-	}
+	memset(e->kept_set, 0, sizeof(e->kept_set));
+	for (unsigned int t = 0; t < VMS_NB_TRANSPORTS && e->sleep.kind == SLEEP_DISK; t++)
+		if (vms_over(e, (enum vms_transport)t) != NULL)
+			vms_sleep_keep(e, vms_over(e, (enum vms_transport)t));
 	nb = count_wishes(e);
-	if (e->vm != NULL || e->serial != NULL)
+	if (vms_is_served(e))
 		event_raise(EVENT_VOTES, e->name, "VM %s: %s: %u vote%s given up until it wakes up",
 			e->name, e->sleep.kind == SLEEP_DISK ? "suspended to disk" : "suspended to memory",
 			nb, plural(nb));
@@ -158,12 +169,12 @@ fell_asleep(struct entry *e)
 static void
 extend_leases(const struct entry *e, uint64_t since_ns)
 {
-	struct vm *both[] = { e->vm, e->serial };
 	uint64_t ms = since_ns != 0 ? (monotonic_ns() - since_ns) / 1000000 : 0;
 
-	for (unsigned int t = 0; t < 2 && ms != 0; t++)
-		if (both[t] != NULL)
-			(void)poller_extend_leases(e->vms->c.poller, both[t], ms);
+	for (unsigned int t = 0; t < VMS_NB_TRANSPORTS && ms != 0; t++)
+		if (vms_over(e, (enum vms_transport)t) != NULL)
+			(void)poller_extend_leases(e->vms->c.poller,
+				vms_over(e, (enum vms_transport)t), ms);
 }
 
 static void
@@ -185,7 +196,7 @@ woke_up(struct entry *e, struct guest_woke woke)
 	if (slept_ms > 0)
 		(void)snprintf(slept, sizeof(slept), " after %lld.%lld s",
 			(long long)slept_ms / 1000, (long long)slept_ms % 1000 / 100);
-	if (e->vm != NULL || e->serial != NULL || nb != 0)
+	if (vms_is_served(e) || nb != 0)
 		event_raise(EVENT_VOTES, e->name,
 			"VM %s: awake%s: %u vote%s back, at the maximum for %u s or until it asks",
 			e->name, slept, nb, plural(nb),
@@ -459,7 +470,7 @@ vms_powerstate(const struct vms *v, const char *name, struct frq_err *err)
 	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:b, s:o}", "name", rpc_text(e->name),
 		"uuid", m->uuid_text, "state", power_name[e->power], "since_ms", (json_int_t)since,
 		"for_ms", (json_int_t)(since != 0 ? realtime_ms() - since : 0),
-		"wake_in_ms", (json_int_t)wake_in, "served", e->vm != NULL || e->serial != NULL,
+		"wake_in_ms", (json_int_t)wake_in, "served", (int)vms_is_served(e),
 		"votes", votes);
 }
 

@@ -56,6 +56,14 @@ add_refusals(json_t *by_cause, const struct vm *vm)
 	}
 }
 
+static void
+add_all_refusals(json_t *by_cause, const struct entry *e)
+{
+	for (unsigned int t = 0; t < VMS_NB_TRANSPORTS; t++)
+		if (vms_over(e, (enum vms_transport)t) != NULL)
+			add_refusals(by_cause, vms_over(e, (enum vms_transport)t));
+}
+
 static const char *
 mapping_name(struct wish w)
 {
@@ -68,8 +76,10 @@ mapping_name(struct wish w)
 static json_t *
 channel_path(const struct entry *e, const struct channel *ch)
 {
-	return ch->vm->serial ? rpc_text(serial_path(e->ports, ch->number)) :
-		json_sprintf("%s.%u", ch->vm->shmem_path, ch->number);
+	if (ch->vm->serial)
+		return rpc_text(serial_path(e->ports, ch->number));
+	return json_sprintf("%s.%u", ch->vm->vhost ? vhost_path(e->port) : ch->vm->shmem_path,
+		ch->number);
 }
 
 static bool
@@ -77,6 +87,8 @@ is_connected(const struct entry *e, const struct channel *ch)
 {
 	if (ch->vm->serial)
 		return serial_connected(e->ports, ch->number);
+	if (ch->vm->vhost && !vhost_has_pair(e->port, ch->number))
+		return false;
 	return !__atomic_load_n(&ch->vm->quarantined, __ATOMIC_RELAXED) &&
 		!__atomic_load_n(&ch->quarantined, __ATOMIC_RELAXED);
 }
@@ -92,7 +104,7 @@ channel_status(const struct entry *e, const struct channel *ch, const struct vm_
 		(void)cpuset_format(&vm_map_vcpu(m, ch->number)->pcpus, pcpus, sizeof(pcpus));
 	return json_pack("{s:i, s:s, s:o, s:b, s:b, s:b, s:s, s:s, s:s, s:I, s:s, s:i, s:i, s:b, s:I, s:I, s:b}",
 		"vcpu", (int)ch->number,
-		"transport", ch->vm->serial ? "serial" : "ring",
+		"transport", ch->vm->serial ? "serial" : ch->vm->vhost ? "vhost-user" : "ring",
 		"path", channel_path(e, ch),
 		"connected", (int)is_connected(e, ch),
 		"disabled", (int)vms_is_disabled(e, ch->number),
@@ -130,16 +142,18 @@ vcpus_status(const struct vm_map_vm *m)
 static uint64_t
 count_requests(const struct entry *e)
 {
-	const struct vm *both[] = { e->vm, e->serial };
 	uint64_t requests = 0;
 
-	for (unsigned int i = 0; i < 2; i++)
-		for (unsigned int n = 0; both[i] != NULL && n < both[i]->nb_channels; n++)
-			requests += counter_get(&both[i]->ch[n].slot->requests);
+	for (unsigned int t = 0; t < VMS_NB_TRANSPORTS; t++) {
+		const struct vm *vm = vms_over(e, (enum vms_transport)t);
+
+		for (unsigned int n = 0; vm != NULL && n < vm->nb_channels; n++)
+			requests += counter_get(&vm->ch[n].slot->requests);
+	}
 	return requests;
 }
 
-/* Of each vCPU the channel that speaks for it; of serial ones those that there are. */
+/* Of each vCPU the channel that speaks for it, where there is a port or a queue for it. */
 static json_t *
 channels_status(const struct entry *e, const struct vm_map_vm *m)
 {
@@ -148,7 +162,8 @@ channels_status(const struct entry *e, const struct vm_map_vm *m)
 	for (unsigned int n = 0; n < FRQ_MAX_CHANNELS; n++) {
 		const struct channel *ch = vms_speaker(e, n);
 
-		if (ch != NULL && (!ch->vm->serial || serial_path(e->ports, n)[0] != '\0'))
+		if (ch != NULL && (!ch->vm->serial || serial_path(e->ports, n)[0] != '\0') &&
+		    (!ch->vm->vhost || m == NULL || n < m->vhost_queues))
 			(void)json_array_append_new(channels, channel_status(e, ch, m));
 	}
 	return channels;
@@ -161,11 +176,8 @@ vm_status(const struct vms *v, const struct entry *e)
 	const struct vm *vm = e->vm;
 	json_t *refusals = json_object();
 
-	if (vm != NULL)
-		add_refusals(refusals, vm);
-	if (e->serial != NULL)
-		add_refusals(refusals, e->serial);
-	return json_pack("{s:o, s:s, s:i, s:b, s:b, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+	add_all_refusals(refusals, e);
+	return json_pack("{s:o, s:s, s:i, s:b, s:b, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 		"name", rpc_text(e->name),
 		"uuid", m != NULL ? m->uuid_text : "",
 		"nb_vcpus", m != NULL ? (int)m->nb_vcpus : 0,
@@ -174,10 +186,12 @@ vm_status(const struct vms *v, const struct entry *e)
 		"state", state_name[e->state],
 		"power", vms_power_name(e->power),
 		"shmem", rpc_text(e->shmem),
-		"admitted", vm != NULL || e->serial != NULL,
+		"admitted", (int)vms_is_served(e),
 		"problem", rpc_text(e->problem),
 		"serial", e->ports != NULL ? serial_status(e->ports) : json_null(),
 		"serial_problem", rpc_text(e->serial_problem),
+		"vhost", e->port != NULL ? vhost_status(e->port) : json_null(),
+		"vhost_problem", rpc_text(e->vhost_problem),
 		"epoch", vm != NULL ? (int)vm->life.epoch : 0,
 		"incarnation", vm != NULL ? (int)vm->life.incarnation : 0,
 		"quarantined", vm != NULL && __atomic_load_n(&vm->quarantined, __ATOMIC_RELAXED),
@@ -195,7 +209,8 @@ static bool
 is_shown(const struct vms *v, const struct entry *e)
 {
 	return vm_map_find(v->map, e->uuid) != NULL &&
-		(e->shmem[0] != '\0' || e->serial != NULL || e->added);
+		(e->shmem[0] != '\0' || e->port != NULL || vms_is_served(e) || e->added ||
+		e->vhost_problem[0] != '\0');
 }
 
 json_t *
@@ -206,10 +221,7 @@ vms_status(const struct vms *v)
 	for (unsigned int i = 0; i < v->nb_entries; i++) {
 		if (is_shown(v, v->entry[i]))
 			(void)json_array_append_new(vms, vm_status(v, v->entry[i]));
-		if (v->entry[i]->vm != NULL)
-			add_refusals(refusals, v->entry[i]->vm);
-		if (v->entry[i]->serial != NULL)
-			add_refusals(refusals, v->entry[i]->serial);
+		add_all_refusals(refusals, v->entry[i]);
 	}
 	return json_pack("{s:o, s:o}", "vms", vms, "refusals", refusals);
 }
@@ -268,7 +280,8 @@ vms_list(const struct vms *v)
 			continue;
 		(void)json_array_append_new(vms, json_pack("{s:o, s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:i, s:I, s:o}",
 			"name", rpc_text(e->name), "uuid", m->uuid_text, "state", state_name[e->state],
-			"power", vms_power_name(e->power), "shmem", rpc_text(m->shmem), "served", e->vm != NULL || e->serial != NULL, "allowed", (int)e->allowed,
+			"power", vms_power_name(e->power),
+			"shmem", rpc_text(m->shmem), "served", (int)vms_is_served(e), "allowed", (int)e->allowed,
 			"added", (int)e->added, "nb_vcpus", (int)m->nb_vcpus,
 			"requests", (json_int_t)count_requests(e), "problem", rpc_text(e->problem)));
 	}
@@ -305,8 +318,9 @@ const char *
 vms_name(const struct vms *v, const struct vm *vm)
 {
 	for (unsigned int i = 0; i < v->nb_entries; i++)
-		if (v->entry[i]->vm == vm || v->entry[i]->serial == vm)
-			return v->entry[i]->name;
+		for (unsigned int t = 0; t < VMS_NB_TRANSPORTS; t++)
+			if (vms_over(v->entry[i], (enum vms_transport)t) == vm)
+				return v->entry[i]->name;
 	return NULL;
 }
 

@@ -52,7 +52,7 @@ print_help(FILE *to)
 		"Ask the host for the frequency of the cores this VM runs on.\n\n"
 		"  -d DEVICE    a PCI device's folder in sysfs, or the file of a region;\n"
 		"               without it the device is looked for\n"
-		"  -T, --transport ivshmem|serial|auto\n"
+		"  -T, --transport ivshmem|vhost-user|serial|auto\n"
 		"               auto: shared memory where the host is alive there, else\n"
 		"               virtio-serial\n"
 		"  -n, --vm-name NAME\n"
@@ -139,7 +139,8 @@ static bool
 parse_transport(enum freqring_transport *t, const char *name)
 {
 	static const enum freqring_transport all[] = {
-		FREQRING_TRANSPORT_AUTO, FREQRING_TRANSPORT_IVSHMEM, FREQRING_TRANSPORT_SERIAL,
+		FREQRING_TRANSPORT_AUTO, FREQRING_TRANSPORT_IVSHMEM, FREQRING_TRANSPORT_VHOST,
+		FREQRING_TRANSPORT_SERIAL,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

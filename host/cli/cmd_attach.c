@@ -30,6 +30,9 @@ make_params(const struct cli *cli)
 	if (cli_given(cli, OPT_SERIAL_PORTS))
 		(void)json_object_set_new(params, "serial",
 			json_integer((json_int_t)cli->opt[OPT_SERIAL_PORTS].number));
+	if (cli_given(cli, OPT_TRANSPORT))
+		(void)json_object_set_new(params, "transport",
+			json_string(cli->opt[OPT_TRANSPORT].text));
 	return params;
 }
 

@@ -35,6 +35,7 @@ static const struct {
 	{ "poller", doctor_check_poller_cpu },
 	{ "shm", doctor_check_shm },
 	{ "regions", doctor_check_regions },
+	{ "vhost", doctor_check_vhost },
 	{ "apparmor", doctor_check_apparmor },
 	{ "selinux", doctor_check_selinux },
 	{ "served", doctor_check_served },

@@ -154,8 +154,10 @@ add_reason(struct columns *c, const json_t *ch)
 static void
 add_attached(struct columns *c, const json_t *ch)
 {
-	if (strcmp(text_of(ch, "transport"), "serial") == 0)
-		columns_add(c, "serial%s", flag_of(ch, "connected") ? "" : ", closed");
+	const char *transport = text_of(ch, "transport");
+
+	if (strcmp(transport, "serial") == 0 || strcmp(transport, "vhost-user") == 0)
+		columns_add(c, "%s%s", transport, flag_of(ch, "connected") ? "" : ", closed");
 	else
 		columns_add(c, "%s%s", flag_of(ch, "attached") ? "yes" : "no",
 			strcmp(text_of(ch, "mapping"), "uncached") == 0 ? ", uncached" : "");
@@ -200,6 +202,9 @@ print_vm(const json_t *vm, bool simulated)
 		printf("    problem: %s\n", text_of(vm, "problem"));
 	if (text_of(vm, "serial_problem")[0] != '\0')
 		printf("    problem: serial channels: %s\n", text_of(vm, "serial_problem"));
+	if (text_of(vm, "vhost_problem")[0] != '\0')
+		printf("    problem: vhost-user port: %s\n", text_of(vm, "vhost_problem"));
+	print_causes("    frames dropped: ", json_object_get(json_object_get(vm, "vhost"), "dropped"));
 	print_causes("    refused: ", json_object_get(vm, "refusals"));
 	if (json_array_size(channels) == 0)
 		return;

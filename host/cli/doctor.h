@@ -102,6 +102,7 @@ void doctor_check_poller_cpu(struct doctor *d);
 void doctor_check_rivals(struct doctor *d);
 void doctor_check_shm(struct doctor *d);
 void doctor_check_regions(struct doctor *d);
+void doctor_check_vhost(struct doctor *d);
 void doctor_check_apparmor(struct doctor *d);
 void doctor_check_selinux(struct doctor *d);
 void doctor_check_libvirt(struct doctor *d);

@@ -82,9 +82,10 @@ read_domain(virDomainPtr dom, const struct cpuset *online, int maplen, struct vm
 		if ((vm->serial >> n & 1) != 0)
 			(void)json_array_append_new(ports, json_integer((json_int_t)n));
 	free(xml);
-	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:{s:o}}", "name", name != NULL ? name : "",
+	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:i, s:o, s:{s:o}}", "name", name != NULL ? name : "",
 		"uuid", uuid, "active", virDomainIsActive(dom) == 1, "shmem", vm->shmem,
-		"problem", err.text, "vcpus", vcpus, "serial", "ports", ports);
+		"problem", err.text, "vhost", vm->vhost, "vhost_problem", vm->vhost_problem,
+		"vhost_queues", (int)vm->vhost_queues, "vcpus", vcpus, "serial", "ports", ports);
 }
 
 /* libvirt has them in another order each time. */

@@ -78,24 +78,33 @@ nb_serial(const json_t *vm)
 	return json_array_size(json_object_get(json_object_get(vm, "serial"), "ports"));
 }
 
+/* In the daemon's status an object, in what doctor found a path. */
+static bool
+has_port(const json_t *vm)
+{
+	const json_t *port = json_object_get(vm, "vhost");
+
+	return json_is_object(port) || json_string_length(port) > 0;
+}
+
 bool
 has_way(const json_t *vm)
 {
-	return text_of(vm, "shmem")[0] != '\0' || nb_serial(vm) > 0;
+	return text_of(vm, "shmem")[0] != '\0' || nb_serial(vm) > 0 || has_port(vm);
 }
 
 const char *
 ways_of(const json_t *vm, char text[WAYS_SIZE])
 {
-	const char *shmem = text_of(vm, "shmem");
-	size_t nb = nb_serial(vm);
-	char serial[40] = "";
+	size_t nb = nb_serial(vm), n;
 
+	n = (size_t)snprintf(text, WAYS_SIZE, "%.255s", text_of(vm, "shmem"));
+	if (has_port(vm))
+		n += (size_t)snprintf(text + n, WAYS_SIZE - n, "%svhost-user port", n > 0 ? " and " : "");
 	if (nb > 0)
-		(void)snprintf(serial, sizeof(serial), "%zu serial channel%s", nb,
-			plural((intmax_t)nb));
-	(void)snprintf(text, WAYS_SIZE, "%.255s%s%s", shmem,
-		shmem[0] != '\0' && nb > 0 ? " and " : "",
-		nb > 0 ? serial : shmem[0] != '\0' ? "" : "-");
+		n += (size_t)snprintf(text + n, WAYS_SIZE - n, "%s%zu serial channel%s",
+			n > 0 ? " and " : "", nb, plural((intmax_t)nb));
+	if (n == 0)
+		(void)snprintf(text, WAYS_SIZE, "-");
 	return text;
 }

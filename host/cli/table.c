@@ -10,6 +10,7 @@ static const char *const status_words[] = { "enabled", "disabled", NULL };
 static const char *const query_words[] = { "enable", "disable", NULL };
 static const char *const targets[] = { "mem", "disk", "hybrid", NULL };
 static const char *const powerstates[] = { "mem", "disk", "hybrid", "running", NULL };
+static const char *const transports[] = { "ivshmem", "vhost-user", NULL };
 static const char *const shells[] = { "bash", NULL };
 static const char *const freqs[] = { "up", "down", "min", "max", "enable_turbo",
 	"disable_turbo", NULL };
@@ -34,15 +35,17 @@ static const char *const kinds[] = { "drift", "drift-over", "refused", "refused-
 #define COMMAND { VALUE_COMMAND, "COMMAND", NULL }
 
 const struct cli_command cli_commands[] = {
-	{ "attach", { VM }, 1, OPT(LIVE) | OPT(CONFIG) | OPT(SERIAL_PORTS) | OPT(PRINT),
+	{ "attach", { VM }, 1,
+	  OPT(LIVE) | OPT(CONFIG) | OPT(SERIAL_PORTS) | OPT(PRINT) | OPT(TRANSPORT),
 	  "put freqring's device into a VM",
 	  "Without --live or --config: into both, as far as the VM runs and lives on.\n"
 	  "QEMU cannot take every device while it runs; what it could not is said.\n\n"
-	  "  freqring attach web --config --serial 4\n", cmd_attach },
+	  "  freqring attach web --config --serial 4\n"
+	  "  freqring attach web --transport vhost-user\n", cmd_attach },
 	{ "completion", { { VALUE_WORD, "SHELL", shells } }, 1, 0,
 	  "print a script that completes words in bash",
 	  "  source <(freqring completion bash)\n\n", cmd_completion },
-	{ "detach", { VM }, 1, OPT(LIVE) | OPT(CONFIG) | OPT(SERIAL),
+	{ "detach", { VM }, 1, OPT(LIVE) | OPT(CONFIG) | OPT(SERIAL) | OPT(TRANSPORT),
 	  "take freqring's device out of a VM",
 	  "A running guest has to give it up first; it is waited for.\n\n"
 	  "  freqring detach web --live\n", cmd_detach },
@@ -205,6 +208,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 		"how it is to sleep, as TARGET" },
 	[OPT_TIMEOUT] = { "timeout", '\0', { VALUE_COUNT, "SECONDS", NULL },
 		"wait no longer than that" },
+	[OPT_TRANSPORT] = { "transport", '\0', { VALUE_WORD, "TRANSPORT", transports },
+		"which device: ivshmem or vhost-user [ivshmem]" },
 	[OPT_TIMESTAMP] = { "timestamp", '\0', NO_VALUE,
 		"say when it happened" },
 	[OPT_VERIFY] = { "verify", '\0', NO_VALUE,

@@ -506,6 +506,54 @@ allow = db*"
 doctor 0 "not to be served"
 says PASS vms "VM web has freqring-web, and is not among those to serve"
 
+# ---- vhost-user ports
+port_vm() {	# QUEUES MODE MEMORY-BACKING
+	echo "<domain type='test'><name>web</name><uuid>11111111-aaaa-4aaa-8aaa-000000000001</uuid>"
+	echo "<memory>8192</memory><vcpu>2</vcpu>$3<cputune><vcpupin vcpu='0' cpuset='1'/>"
+	echo "<vcpupin vcpu='1' cpuset='2'/></cputune><os><type>hvm</type></os><devices>"
+	echo "<interface type='vhostuser'><mac address='02:66:72:71:00:01'/>"
+	echo "<source type='unix' path='/run/freqring/vhost/freqring-web.sock' mode='$2'/>"
+	echo "<model type='virtio'/><driver queues='$1'/></interface></devices></domain>"
+}
+shared="<memoryBacking><access mode='shared'/></memoryBacking>"
+machine
+silent " vhost "
+vms "$(port_vm 2 server "$shared")"
+doctor 1 "a vhost-user port without its folder"
+says FAIL vhost "VM web: the folder of /run/freqring/vhost/freqring-web.sock is not there"
+mkdir -p "$root/run/freqring/vhost"
+doctor 1 "... with its folder, but no socket"
+says FAIL vhost "VM web runs, and its socket /run/freqring/vhost/freqring-web.sock was removed"
+sock_at() {
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$1"
+}
+sock_at "$root/run/freqring/vhost/freqring-web.sock"
+doctor 0 "a vhost-user port in order"
+says PASS vhost "1 vhost-user port in order"
+says PASS vms "VM web: vhost-user port, 2 vCPUs pinned"
+if [ "$(id -u)" -eq 0 ]; then
+	chown 54321 "$root/run/freqring/vhost/freqring-web.sock"
+	doctor 1 "somebody else's socket"
+	says FAIL vhost "belongs to user 54321, who is neither root nor QEMU's"
+	chown 0 "$root/run/freqring/vhost/freqring-web.sock"
+fi
+chmod 777 "$root/run/freqring/vhost"
+doctor 1 "a folder of everybody's"
+says FAIL vhost "somebody else could put a socket"
+mends vhost "chmod 0755 that folder"
+chmod 755 "$root/run/freqring/vhost"
+vms "$(port_vm 1 server "$shared")"
+doctor 0 "too few queues"
+says WARN vhost "VM web: its vhost-user port has 1 queue for 2 vCPUs"
+vms "$(port_vm 2 server "")"
+doctor 1 "memory that is not shared"
+says FAIL vhost "the VM's memory is not shared: <memoryBacking>"
+mends vhost "virsh edit web"
+vms "$(port_vm 2 client "$shared")"
+doctor 1 "QEMU as the client"
+says FAIL vhost "QEMU is the client of its socket"
+rm -r "$root/run/freqring/vhost"
+
 # ---- libvirt away, hanging
 machine
 status ",\"x\":1"

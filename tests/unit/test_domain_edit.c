@@ -36,6 +36,11 @@
 	"<target type='virtio' name='virtio.serial.port.poweragent." n "'/>" \
 	"<address type='virtio-serial' controller='" controller "' bus='0' port='" port "'/></channel>"
 
+#define SHARED "<memoryBacking><access mode='shared'/></memoryBacking>"
+#define OUR_PORT "<interface type='vhostuser'><source type='unix' path='/d/freqring-a.sock' mode='server'/>" \
+	"<model type='virtio'/><alias name='net3'/></interface>"
+#define NOT_OURS "<interface type='vhostuser'><source type='unix' path='/d/ovs' mode='server'/></interface>"
+
 /* An allocation of its exact size: a read beyond it shows. */
 static int
 open_edit(const char *text, bool live, struct domain_edit **e, struct frq_err *err)
@@ -472,6 +477,64 @@ scrambled_xml(void **state)
 	assert_true(read > 1000);
 }
 
+/* ---- the vhost-user port ---------------------------------------------------- */
+
+static void
+attach_port(void **state)
+{
+	static const struct {
+		const char *xml;
+		bool live;
+		enum domain_edit_verdict verdict;
+		const char *text;	/* part of what is to be handed over, or of why not */
+	} cases[] = {
+		{ "<domain><vcpu>3</vcpu>" SHARED "<devices/></domain>", false, DOMAIN_EDIT_CHANGE,
+			"<driver queues='3'/>" },
+		{ "<domain><vcpu>3</vcpu>" SHARED "<devices/></domain>", false, DOMAIN_EDIT_CHANGE,
+			"path='/d/it&apos;s &lt;&amp;.sock' mode='server'/>" },
+		{ "<domain>" SHARED "<devices>" NOT_OURS "</devices></domain>", false, DOMAIN_EDIT_CHANGE,
+			"<mac address='02:66:72:71:" },
+		{ "<domain><vcpu>900</vcpu>" SHARED "<devices/></domain>", false, DOMAIN_EDIT_CHANGE,
+			"<driver queues='64'/>" },
+		{ "<domain>" SHARED "<devices>" OUR_PORT "</devices></domain>", false, DOMAIN_EDIT_FINE, "" },
+		{ "<domain><devices/></domain>", false, DOMAIN_EDIT_WRONG, "memory is not shared" },
+		{ "<domain><devices>" OUR_PORT "</devices></domain>", false, DOMAIN_EDIT_WRONG,
+			"memory is not shared" },
+		{ "<domain>" SHARED "<devices>" Q35 PORT("1", "slot='1'") "</devices></domain>", true,
+			DOMAIN_EDIT_CHANGE, "bus='0x01'" },
+		{ "<domain>" SHARED "<devices>" Q35 "</devices></domain>", true, DOMAIN_EDIT_NO_ROOM,
+			"no free root port" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct domain_edit *e = edit_of(cases[i].xml, cases[i].live);
+		struct domain_edit_part p;
+
+		assert_int_equal(domain_edit_attach_port(e, "/d/it's <&.sock", &p), 0);
+		assert_int_equal(p.verdict, cases[i].verdict);
+		assert_int_equal(p.nb, p.verdict == DOMAIN_EDIT_CHANGE);
+		assert_non_null(strstr(p.nb != 0 ? p.device[0].xml : p.text, cases[i].text));
+		domain_edit_part_free(&p);
+		domain_edit_close(e);
+	}
+}
+
+static void
+detach_port(void **state)
+{
+	struct domain_edit *e = edit_of("<domain><devices>" NOT_OURS OUR_PORT "</devices></domain>", true);
+	struct domain_edit_part p;
+
+	(void)state;
+	assert_int_equal(domain_edit_detach_port(e, &p), 0);
+	assert_int_equal(p.nb, 1);
+	assert_string_equal(p.device[0].alias, "net3");
+	assert_non_null(strstr(p.device[0].xml, "freqring-a.sock"));
+	domain_edit_part_free(&p);
+	domain_edit_close(e);
+}
+
 int
 main(void)
 {
@@ -481,6 +544,8 @@ main(void)
 		cmocka_unit_test(device_there),
 		cmocka_unit_test(names_in_xml),
 		cmocka_unit_test(ports_for_channels),
+		cmocka_unit_test(attach_port),
+		cmocka_unit_test(detach_port),
 		cmocka_unit_test(channels_of_a_definition),
 		cmocka_unit_test(ours_alone),
 		cmocka_unit_test(object_names),

@@ -56,6 +56,58 @@ parse(const char *text, struct vm_map_vm *vm, uid_t *user, struct frq_err *err)
 	return ret;
 }
 
+#define SHARED "<memoryBacking><access mode='shared'/></memoryBacking>"
+#define NUMA_SHARED "<cpu><numa><cell memAccess='shared'/></numa></cpu>"
+#define PORT_OF(path, mode, more) "<interface type='vhostuser'><source type='unix' path='" path \
+	"' mode='" mode "'/><model type='virtio'/>" more "</interface>"
+#define WITH_PORT(memory, port) "<domain>" memory "<devices>" port "</devices></domain>"
+
+static void
+vhost_ports(void **state)
+{
+	static const struct {
+		const char *xml, *path;
+		unsigned int queues;
+		const char *problem;	/* part of it; "": usable */
+	} cases[] = {
+		{ WITH_PORT(SHARED, PORT_OF("/d/freqring-a.sock", "server", "<driver queues='4'/>")),
+			"/d/freqring-a.sock", 4, "" },
+		{ WITH_PORT(NUMA_SHARED, PORT_OF("/d/freqring-a", "server", "")), "/d/freqring-a", 1, "" },
+		{ WITH_PORT(SHARED, PORT_OF("/d/freqring-a", "server", "<driver queues='9999'/>")),
+			"/d/freqring-a", 1, "" },
+		{ WITH_PORT("", PORT_OF("/d/freqring-a", "server", "")), "/d/freqring-a", 1,
+			"memory is not shared" },
+		{ WITH_PORT("<memoryBacking><access mode='private'/></memoryBacking>",
+			PORT_OF("/d/freqring-a", "server", "")), "/d/freqring-a", 1, "memory is not shared" },
+		{ WITH_PORT(SHARED, PORT_OF("/d/freqring-a", "client", "")), "/d/freqring-a", 1,
+			"QEMU is the client" },
+		{ WITH_PORT(SHARED, "<interface type='vhostuser'><source path='/d/freqring-a' mode='server'/>"
+			"<model type='e1000'/></interface>"), "/d/freqring-a", 1, "<model type='virtio'/>" },
+		{ WITH_PORT(SHARED, PORT_OF("/d/freqring-a", "server", "") PORT_OF("/d/freqring-b", "server", "")),
+			"/d/freqring-a", 1, "2 vhost-user interfaces" },
+		/* Not ours. */
+		{ WITH_PORT(SHARED, PORT_OF("/d/other", "server", "")), "", 0, "" },
+		{ WITH_PORT(SHARED, PORT_OF("/freqring-d/ovs0", "server", "")), "", 0, "" },
+		{ WITH_PORT(SHARED, PORT_OF("freqring-a", "server", "")), "", 0, "" },
+		{ WITH_PORT(SHARED, "<interface type='vhostuser'/>"), "", 0, "" },
+		{ WITH_PORT(SHARED, "<interface type='bridge'><source path='/d/freqring-a' mode='server'/>"
+			"</interface>"), "", 0, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct frq_err err = { "" };
+		struct vm_map_vm vm;
+		uid_t user;
+
+		assert_int_equal(parse(cases[i].xml, &vm, &user, &err), 0);
+		assert_string_equal(vm.vhost, cases[i].path);
+		assert_int_equal(vm.vhost_queues, cases[i].queues);
+		assert_non_null(strstr(vm.vhost_problem, cases[i].problem));
+		assert_true((vm.vhost_problem[0] == '\0') == (cases[i].problem[0] == '\0'));
+	}
+}
+
 static void
 shmem_devices(void **state)
 {
@@ -904,6 +956,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shmem_devices),
+		cmocka_unit_test(vhost_ports),
 		cmocka_unit_test(shmem_name_length),
 		cmocka_unit_test(vcpus),
 		cmocka_unit_test(qemu_user),

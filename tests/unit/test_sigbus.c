@@ -266,15 +266,15 @@ sigbus_that_was_sent_kills(void **state)
 static void
 watches_are_as_many_as_vms(void **state)
 {
-	static char places[FRQ_MAX_VMS + 1];
+	static char places[SIGBUS_MAX + 1];
 	static bool broken;
 
 	(void)state;
 	for (unsigned int round = 0; round < 2; round++) {
-		for (unsigned int i = 0; i < FRQ_MAX_VMS; i++)
+		for (unsigned int i = 0; i < SIGBUS_MAX; i++)
 			assert_int_equal(sigbus_watch(&places[i], 1, &broken), 0);
-		assert_int_equal(sigbus_watch(&places[FRQ_MAX_VMS], 1, &broken), -ENOSPC);
-		for (unsigned int i = 0; i < FRQ_MAX_VMS; i++)
+		assert_int_equal(sigbus_watch(&places[SIGBUS_MAX], 1, &broken), -ENOSPC);
+		for (unsigned int i = 0; i < SIGBUS_MAX; i++)
 			sigbus_unwatch(&places[i]);
 	}
 }

@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# timeout: 240
+# Requests over a vhost-user port in a real guest, through the kernel's
+# virtio-net and a packet socket: each vCPU by its queue; the daemon killed and
+# started, the port unplugged, QEMU killed, while requests flow.
+set -u
+# shellcheck source=tests/system/check.sh
+. "$(dirname "$0")/check.sh"
+
+rush=$(sys_program rush) || skip "no rush"
+IMAGE_MODULES="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
+	virtio_console failover net_failover virtio_net"
+export IMAGE_MODULES
+SYS_IMAGE=$FR_BUILD/vm-vhost
+bash "$sys_here/../vm/image.sh" "$FR_BUILD" "$SYS_IMAGE" "$FR_BUILD/guest/freqring-guest" "$rush" ||
+	exit 1
+sys_begin
+here_cpu=0
+there_cpu=$FR_POLLER_CPU
+[ "$(nproc)" -eq 2 ] || there_cpu=1
+VM_PINS="0:$here_cpu 1:$there_cpu" VM_EMULATORPIN=$here_cpu
+# QEMU 7.2 without KVM crashes where a vhost-user device gets MSI-X vectors.
+VM_CMDLINE="freqring.modules=1 pci=nomsi"
+VM_MEMORY=160
+VM_XML_DOMAIN="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+export VM_PINS VM_EMULATORPIN VM_CMDLINE VM_MEMORY VM_XML_DOMAIN
+
+port()	# VM MAC-END
+{
+	printf "<interface type='vhostuser'><mac address='02:66:72:71:00:%s'/>" "$2"
+	printf "<source type='unix' path='%s' mode='server'/>" "$VM_WORKDIR/g/$1/freqring-$1.sock"
+	printf "<model type='virtio'/><driver queues='2'/></interface>"
+}
+
+here="cpu($here_cpu)['decided_khz']"
+there="cpu($there_cpu)['decided_khz']"
+modules='for m in failover net_failover virtio_net; do
+	[ ! -e /lib/modules/$m.ko ] || insmod /lib/modules/$m.ko; done'
+
+# --- served, each vCPU by its own queue ------------------------------------------
+
+VM_XML_DEVICES=$(port a 01) vm_xml a 2 | vm_define || bail "a domain"
+FR_CONFIG="[vms]
+allow = a, b"
+fr_start || bail "freqringd"
+# QEMU waits at its start until the daemon has connected.
+vm_start a || bail "a guest"
+soon_st "served by its port alone" "vm('a')['admitted']" true
+guest a "$modules"
+soon_st "both queues are looked at" "vm('a')['vhost']['queues']" 2
+guest a 'freqring-guest -T vhost-user info'
+like "info" '^transport +vhost-user' "$out"
+like "... of a host that is alive" 'host +alive' "$out"
+guest a 'freqring-guest set 0 max && freqring-guest set 1 min'
+soon_st "a vCPU's wish" "$here" 2601000
+soon_st "the other one's" "$there" 800000
+same "transport" "vhost-user vhost-user" "$(st "' '.join(c['transport'] for c in vm('a')['channels'])")"
+same "no frame was dropped" "{}" "$(st "{k: v for k, v in vm('a')['vhost']['dropped'].items() if k not in ('length', 'ethertype')}")"
+guest a 'freqring-guest set 0 1400000 && freqring-guest get 0'
+like "get" '1400000' "$out"
+run fr status a
+like "status has the port" 'vhost-user' "$out"
+
+# --- the daemon comes and goes while a program asks ----------------------------------
+
+asks_on()	# REQUESTS: there were more by now
+{
+	local n
+
+	n=$(st "vm('a')['requests']" 2>/dev/null) && [ "$n" -gt "$1" ]
+}
+
+guest a 'rush 0 min >/tmp/rush 2>&1 & echo $! >/tmp/pid'
+soon "it asks" asks_on 100
+fr_kill9
+fr_start || bail "freqringd, again"
+soon_st "killed and started: connected again" "vm('a')['vhost']['queues']" 2
+soon "... and asked on" asks_on "$(st "vm('a')['requests']")"
+fr_stop
+fr_start || bail "freqringd, a third time"
+soon "stopped and started: asked on" asks_on "$(st "vm('a')['requests']")"
+
+# --- the port comes and goes -----------------------------------------------------------
+
+vm_virsh dumpxml a | sed -n "/<interface type='vhostuser'/,/<\/interface>/p" >"$VM_WORKDIR/port.xml"
+vm_virsh detach-device a "$VM_WORKDIR/port.xml" --live >/dev/null || bail "detach-device"
+soon_st "unplugged: not served" "len([v for v in s['vms'] if v['admitted']])" 0
+soon_st "... and no vote" "$here" 0
+check "the daemon is alive" fr version
+
+# --- QEMU is killed ---------------------------------------------------------------------
+
+vm_stop a || bail "the guest's end"
+vm_start a || bail "the guest, again"
+guest a "$modules; rush 0 min >/tmp/rush 2>&1 & echo \$! >/tmp/pid"
+soon "it asks again" asks_on 100
+kill -KILL "$(vm_qemu_pid a)"
+soon_st "QEMU killed: not served" "vm('a')['admitted']" false
+soon_st "... and no vote" "$here" 0
+check "the daemon is alive" fr version
+vm_start a || bail "the guest, a third time"
+guest a "$modules; freqring-guest set 0 max"
+soon_st "it is served again" "$here" 2601000
+vm_stop a || bail "the guest's end"
+fr_stop
+
+# --- beside a ring: attached while it runs, and what a program then does ----------------
+
+sockets=$VM_WORKDIR/sockets
+mkdir -m 755 "$sockets"
+[ "$(id -u)" -ne 0 ] || chown "$VM_QEMU_USER:$VM_QEMU_GROUP" "$sockets"
+FR_CONFIG="$FR_CONFIG
+[vhost]
+dir = $sockets"
+VM_XML_DEVICES="" vm_xml b 2 "$(sys_shm b)" | vm_define || bail "a domain with a ring"
+fr_start || bail "freqringd"
+vm_start b || bail "a guest with a ring"
+soon_st "served by its ring" "vm('b')['epoch'] > 0" true
+run fr attach b --transport vhost-user --print
+like "attach --print" "path='$sockets/freqring-b.sock' mode='server'" "$out"
+run fr attach b --transport vhost-user --live
+same "attach --live, exit status" 0 "$status"
+like "... and what it says" 'live: vhost-user port: attached' "$out"
+run fr attach b --transport vhost-user --live
+like "... again: it is there" 'there already' "$out"
+guest b "$modules"
+soon_st "both are served" "str(vm('b')['epoch'] > 0) + str(vm('b')['vhost']['queues'])" True2
+
+moved()	# REGEX: the last move
+{
+	guest b 'grep ^moved /tmp/rush | tail -n 1'
+	grep -qE "$1" <<<"$out"
+}
+
+guest b 'freqring-guest info'
+like "shared memory comes first" '^transport +ivshmem' "$out"
+guest b 'rush 0 min >/tmp/rush 2>&1 & echo $! >/tmp/pid'
+soon_st "a program asks over the ring" "ch('b', 0)['transport']" ring
+vm_virsh dumpxml b | sed -n '/<shmem/,/<\/shmem>/p' >"$VM_WORKDIR/shmem.xml"
+vm_virsh detach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
+soon "the device is unplugged: over the port" moved 'to vhost-user: the device was unplugged'
+soon_st "... as the daemon sees it" "ch('b', 0)['transport']" vhost-user
+same "... with one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"
+vm_virsh attach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
+soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
+soon_st "... as the daemon sees it" "ch('b', 0)['transport']" ring
+run fr detach b --transport vhost-user --live
+same "detach, exit status" 0 "$status"
+soon_st "the port is gone" "vm('b')['vhost']" None
+same "... the ring is not" true "$(st "vm('b')['epoch'] > 0")"
+vm_stop b || bail "the guest's end"
+sys_end
