@@ -46,6 +46,7 @@ struct vhost_port {
 	bool refused;			/* the other end is nobody whom we trust */
 	bool has_memory;		/* QEMU has told of the guest's */
 	bool running;			/* the guest's driver is ready */
+	bool not_modern;		/* but of another age */
 	bool enabled[2 * FRQ_VHOST_MAX_PAIRS];	/* virtqueues */
 	struct vm *vm;			/* NULL: not served */
 	bool given;			/* to the poller */
@@ -163,10 +164,10 @@ give(struct vhost_port *p)
 
 	if (p->given || !p->running || p->vm == NULL || d->fault != NULL)
 		return;
-	if (!is_modern(p->vid)) {
-		d->fault = NOT_MODERN;
+	/* A boot ROM's, it may be, and the next one does. */
+	p->not_modern = !is_modern(p->vid);
+	if (p->not_modern)
 		return;
-	}
 	for (unsigned int i = 0; i < d->nb_pairs; i++) {
 		take_ring(p, i, true, &d->pair[i].tx);
 		take_ring(p, i, false, &d->pair[i].rx);
@@ -560,6 +561,8 @@ vhost_status(struct vhost_port *p)
 			(void)json_object_set_new(causes, vhost_cause_name((enum vhost_cause)i),
 				json_integer((json_int_t)counter_get(&s->causes[i])));
 	(void)pthread_mutex_lock(&p->lock);
+	if (fault == NULL && p->running && p->not_modern)
+		fault = NOT_MODERN;
 	status = json_pack("{s:s, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"path", p->path,
 		"connected", (int)(p->vid >= 0),

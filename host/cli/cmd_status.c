@@ -204,6 +204,9 @@ print_vm(const json_t *vm, bool simulated)
 		printf("    problem: serial channels: %s\n", text_of(vm, "serial_problem"));
 	if (text_of(vm, "vhost_problem")[0] != '\0')
 		printf("    problem: vhost-user port: %s\n", text_of(vm, "vhost_problem"));
+	else if (text_of(json_object_get(vm, "vhost"), "fault")[0] != '\0')
+		printf("    problem: vhost-user port: %s\n",
+			text_of(json_object_get(vm, "vhost"), "fault"));
 	print_causes("    frames dropped: ", json_object_get(json_object_get(vm, "vhost"), "dropped"));
 	print_causes("    refused: ", json_object_get(vm, "refusals"));
 	if (json_array_size(channels) == 0)
