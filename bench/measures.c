@@ -30,6 +30,8 @@ const struct measure measures[] = {
 	{ "peer_rtt_no_delay", "... with its 1 ms delay taken out", LATENCY, true },
 	{ "bare_vhost_rtt", "vhost-user, bare", LATENCY, false },
 	{ "vhost_rtt", "vhost-user to freqringd", LATENCY, false },
+	{ "bare_vhost_one_way", "vhost-user, bare, one way", LATENCY, false },
+	{ "vhost_one_way", "vhost-user to freqringd, one way", LATENCY, false },
 	{ "bare_word_guest_rtt_open_10000", "bare word, 10000 a second", OPEN, false },
 	{ "ring_rtt_open_1000", "freqring, to consumed, 1000 a second", OPEN, false },
 	{ "ring_rtt_open_10000", "freqring, to consumed, 10000 a second", OPEN, false },

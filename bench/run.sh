@@ -312,6 +312,13 @@ host_applied()
 	done
 }
 
+# The front end is DPDK's net_virtio_user, in the same process.
+host_vhost()
+{
+	times "$runs" host vhost_rtt bare_vhost_rtt vhost_one_way bare_vhost_one_way -- \
+		vhost -c "$guest_cpu" -C "$poller_cpu" -n "$(few 20000 2000)"
+}
+
 # What l3fwd-power would call, with the stand-in for librte_power preloaded.
 host_power_cost()
 {
@@ -517,6 +524,7 @@ step 22 0 'host_scale_open|... that asks now and then|scale_1_rtt_open_200 scale
 step 62 6 'host_storm|One floods, another asks|storm_neighbour_rtt storm_64_neighbour_rtt calm_neighbour_rtt storm_neighbour_rtt_no_applier storm_64_neighbour_rtt_no_applier'
 step 20 7 'host_applied|From a request to sysfs written, beside librte_power|ring_applied bare_power_call freq_max_native ring_applied_simulated'
 step 5 5 'host_power_cost|rte_power_freq_max through freqring|freq_max_freqring'
+step 10 5 'host_vhost|A vhost-user port, beside a bare librte_vhost|vhost_rtt bare_vhost_rtt vhost_one_way bare_vhost_one_way'
 step 12 12 'boot|A guest boots'
 step 30 12 'guest_rings|Guest: bare word, ring, applied, in turn|bare_word_guest_rtt ring_rtt ring_wish_rtt ring_applied_rtt'
 step 45 0 'guest_open|... at fixed rates|bare_word_guest_rtt_open_10000 ring_rtt_open_10000 ring_rtt_open_1000 ring_applied_rtt_open_1000'
@@ -543,7 +551,6 @@ printf '%s; results in %s\n' \
 vm_image "$FR_BUILD" "$FR_BUILD/vm" "$FR_BUILD/guest/freqring-guest" \
 	"$FR_BUILD/bench/freqring-bench-guest" "$FR_BUILD/bench/freqring-bench-vm-channel" 2>>"$log" || { tail -n 3 "$log" >&2; exit 1; }
 vm_accel_probe 2>>"$log"
-skipped "transport vhost-user is not in this version" vhost_rtt bare_vhost_rtt
 run_steps
 peer_end
 "$bench" merge -d "$out" "$raw" >"$out/results.json" && "$bench" report "$out/results.json" >"$out/report.html" &&
