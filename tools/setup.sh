@@ -45,6 +45,8 @@ packages=(
 	"test  libvirt-daemon-system  the one test with the system's own libvirt"
 	"test  qemu-guest-agent  suspends Linux guests"
 	"test  procps            pgrep, in the test host"
+	"test  pm-utils          suspends the test host, as libvirt has it done"
+	"test  dbus-daemon       the way to logind, in the test host"
 	"test,bench dpdk-doc     sources of DPDK's own programs, which tests build as the peer"
 	"test,bench acpica-tools      iasl, for the P-states of the test host"
 	"test,bench valgrind     counts the instructions of the request path"
