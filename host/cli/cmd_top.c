@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <term.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -219,6 +220,18 @@ wants_screen(const struct cli *cli)
 		isatty(STDOUT_FILENO) != 0;
 }
 
+/* Where it is not, pages are better than nothing; newterm() would lose memory over it. */
+static bool
+is_known_terminal(void)
+{
+	int error;
+
+	if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
+		return false;
+	(void)del_curterm(cur_term);
+	return true;
+}
+
 static uint64_t
 number_or(const struct cli *cli, enum cli_opt opt, uint64_t otherwise)
 {
@@ -236,8 +249,7 @@ cmd_top(const struct cli *cli)
 	enum cli_status status;
 
 	interrupt_catch();
-	/* Where the terminal is one that curses does not know, pages are better than nothing. */
-	if (wants_screen(cli))
+	if (wants_screen(cli) && is_known_terminal())
 		t.screen = newterm(NULL, stdout, stdin);
 	if (t.screen != NULL) {
 		status = fill_screen(&t);
