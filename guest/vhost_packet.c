@@ -153,7 +153,8 @@ find_queue(struct packet_port *p, unsigned int vcpu, struct frq_err *why)
 			vcpu, p->name);
 		return -EINVAL;
 	}
-	(void)strcat(path, "/xps_cpus");
+	(void)snprintf(path, sizeof(path), "%s/class/net/%s/queues/tx-%u/xps_cpus", p->sysfs,
+		p->name, vcpu);
 	CPU_ZERO(&p->cpus);
 	if (read_text(path, text, sizeof(text)))
 		parse_cpus(text, &p->cpus);

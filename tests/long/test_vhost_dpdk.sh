@@ -26,13 +26,12 @@ there_cpu=$FR_POLLER_CPU
 VM_PINS="0:$here_cpu 1:$there_cpu" VM_EMULATORPIN=$here_cpu
 VM_CMDLINE="pci=nomsi"
 VM_MEMORY=384
-VM_XML_DOMAIN="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
-VM_XML_DEVICES="<interface type='vhostuser'><mac address='02:66:72:71:00:03'/>
-	<source type='unix' path='$VM_WORKDIR/g/a/freqring-a.sock' mode='server'/>
-	<model type='virtio'/><driver queues='2'/></interface>"
-export VM_PINS VM_EMULATORPIN VM_CMDLINE VM_MEMORY VM_XML_DOMAIN VM_XML_DEVICES
+export VM_PINS VM_EMULATORPIN VM_CMDLINE VM_MEMORY
 
-vm_xml a 2 | vm_define || bail "a domain"
+VM_XML_DOMAIN="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>" \
+	VM_XML_DEVICES="<interface type='vhostuser'><mac address='02:66:72:71:00:03'/>
+		<source type='unix' path='$VM_WORKDIR/g/a/freqring-a.sock' mode='server'/>
+		<model type='virtio'/><driver queues='2'/></interface>" vm_xml a 2 | vm_define || bail "a domain"
 fr_start || bail "freqringd"
 vm_start a || bail "a guest"
 soon_st "served by its port" "vm('a')['admitted']" true

@@ -23,8 +23,8 @@ VM_PINS="0:$here_cpu 1:$there_cpu" VM_EMULATORPIN=$here_cpu
 # QEMU 7.2 without KVM crashes where a vhost-user device gets MSI-X vectors.
 VM_CMDLINE="freqring.modules=1 pci=nomsi"
 VM_MEMORY=160
-VM_XML_DOMAIN="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
-export VM_PINS VM_EMULATORPIN VM_CMDLINE VM_MEMORY VM_XML_DOMAIN
+shared="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+export VM_PINS VM_EMULATORPIN VM_CMDLINE VM_MEMORY
 
 port()	# VM MAC-END
 {
@@ -40,7 +40,7 @@ modules='for m in failover net_failover virtio_net; do
 
 # --- served, each vCPU by its own queue ------------------------------------------
 
-VM_XML_DEVICES=$(port a 01) vm_xml a 2 | vm_define || bail "a domain"
+VM_XML_DOMAIN=$shared VM_XML_DEVICES=$(port a 01) vm_xml a 2 | vm_define || bail "a domain"
 FR_CONFIG="[vms]
 allow = a, b"
 fr_start || bail "freqringd"
@@ -113,7 +113,7 @@ mkdir -m 755 "$sockets"
 FR_CONFIG="$FR_CONFIG
 [vhost]
 dir = $sockets"
-VM_XML_DEVICES="" vm_xml b 2 "$(sys_shm b)" | vm_define || bail "a domain with a ring"
+VM_XML_DOMAIN=$shared vm_xml b 2 "$(sys_shm b)" | vm_define || bail "a domain with a ring"
 fr_start || bail "freqringd"
 vm_start b || bail "a guest with a ring"
 soon_st "served by its ring" "vm('b')['epoch'] > 0" true

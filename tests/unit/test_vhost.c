@@ -9,6 +9,7 @@
 
 #include <signal.h>
 
+#include <rte_alarm.h>
 #include <rte_bus_vdev.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
@@ -584,6 +585,44 @@ stop_front_end(const struct real *r)
 	(void)unlink(r->path);
 }
 
+static bool
+is_down(void *arg)
+{
+	struct rte_eth_link link;
+
+	(void)rte_eth_link_get_nowait(((struct real *)arg)->eth, &link);
+	return link.link_status == RTE_ETH_LINK_DOWN;
+}
+
+static void
+note_alarm(void *arg)
+{
+	__atomic_store_n((bool *)arg, true, __ATOMIC_RELEASE);
+}
+
+static bool
+is_noted(void *arg)
+{
+	return __atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * And wait until net_virtio_user has let go of the connection, which it does in an
+ * alarm of EAL's: with a descriptor of it in use for something else EAL panics.
+ */
+static void
+close_backend(struct real *r)
+{
+	static bool noted;
+
+	vhost_close(r->port);
+	r->port = NULL;
+	await(is_down, r);
+	__atomic_store_n(&noted, false, __ATOMIC_RELAXED);
+	assert_int_equal(rte_eal_alarm_set(1000, note_alarm, &noted), 0);
+	await(is_noted, &noted);
+}
+
 static int
 setup_real(void **state)
 {
@@ -732,7 +771,7 @@ test_backend_again(void **state)
 
 	dpdk_send(r, 1, FRQ_VHOST_HELLO, 1);
 	dpdk_await_state(r, 1, 1, &s);
-	vhost_close(r->port);
+	close_backend(r);
 	dpdk_send(r, 1, FRQ_VHOST_REQUEST, real_word(r, 0, FRQ_OP_MAX, 0));
 	r->port = vhost_open(r->v, r->path, "test", &err);
 	assert_non_null(r->port);
@@ -817,7 +856,7 @@ test_library_backend_again(void **state)
 	assert_int_equal(freqring_attach(fr, 1, &ch), 0);
 	assert_int_equal(freqring_min(ch), 1);
 	assert_int_equal(freqring_wait_consumed(ch, 2000000), 0);
-	vhost_close(r->port);
+	close_backend(r);
 	(void)freqring_set(ch, 1400000);
 	r->port = vhost_open(r->v, r->path, "test", &err);
 	assert_non_null(r->port);
