@@ -5,7 +5,7 @@
 # domain, when it ends by itself, by Ctrl-C, or by SIGTERM.
 set -u
 # shellcheck source=tests/system/check.sh
-. "$(dirname "$0")/check.sh"
+. "$(dirname "$0")/../system/check.sh"
 
 run vm_require_tools
 [ "$status" -eq 0 ] || skip "$(tail -n 1 <<<"$out")"
