@@ -23,11 +23,11 @@
 #define MAX_AT_ONCE	8u
 #define MAX_READ	(MAX_AT_ONCE * sizeof(struct frq_serial_packet))
 /* How long this thread looks for what it posted to be applied, before it sleeps:
- * that takes a few microseconds as a rule, to be woken from another CPU some
+ * that takes some microseconds as a rule (30 on a VM), to be woken from another CPU some
  * tens (80 between two CPUs of a VM). Once in vain, it is not done for a while.
  */
-#define LOOK_NS		UINT64_C(20000)
-#define SKIP_LOOKS	64u
+#define LOOK_NS		UINT64_C(50000)
+#define SKIP_LOOKS	16u
 /* Answers that a guest did not read. */
 #define MAX_UNREAD	(64u * 1024)
 /* How long a vCPU keeps its wish when the socket was closed; then the fail-safe. */
