@@ -528,7 +528,7 @@ closed(void **state)
 	t.guest = -1;
 	turn();
 	assert_int_equal(decided(0), 800000);
-	for (end = fx_now_ms() + 5000; decided(0) != 2601000 && fx_now_ms() < end;)
+	for (end = fx_now_ms() + 10000; decided(0) != 2601000 && fx_now_ms() < end;)
 		turn();
 	assert_int_equal(decided(0), 2601000);
 	serial_retry(t.serial);
