@@ -438,6 +438,7 @@ take_map(struct applier *a)
 	for (unsigned int i = 0; i < a->nb_storming; i++)
 		(void)__atomic_exchange_n(&a->storming[i]->queued, 0, __ATOMIC_SEQ_CST);
 	a->nb_storming = 0;
+	a->storm_ns = STORM_NS;
 	for (unsigned int nb = rte_ring_count(a->queue); nb > 0; nb--)
 		(void)applier_next(a);
 	if (domains_vote(a->domains, m) < 0)
