@@ -139,7 +139,7 @@ publish(struct applier *a, struct channel *ch)
 		.index = decided ? o.first.decision.index : 0,
 		.turbo = decided && o.first.decision.turbo,
 	});
-	a->tell |= ch->vm->serial;
+	a->tell |= ch->vm->serial && wake_take(&ch->vm->answers_wait);
 }
 
 static void

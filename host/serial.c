@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "wake.h"
 
 /* Packets of a port that wait for their answer; above that it is not read from. */
 #define MAX_WAITING	32u
@@ -169,6 +170,17 @@ answer_waiting(struct port *p)
 	}
 }
 
+/* What waits still is answered when the applier wakes this thread (vms_applier_done). */
+static void
+answer_or_wait(struct port *p)
+{
+	answer_waiting(p);
+	if (p->nb_waiting == 0)
+		return;
+	wake_prepare(&p->sv->vm->answers_wait);
+	answer_waiting(p);
+}
+
 /* There is room: nothing is read where there is none. */
 static struct answer *
 add_answer(struct port *p, size_t len)
@@ -310,7 +322,7 @@ on_read(struct bufferevent *bev, void *arg)
 		handle_packet(p, &packet);
 	}
 	look_for_applied(p);
-	answer_waiting(p);
+	answer_or_wait(p);
 	if (p->nb_waiting == MAX_WAITING)
 		bufferevent_disable(bev, EV_READ);
 	else if (evbuffer_get_length(in) >= sizeof(packet))
@@ -493,7 +505,7 @@ serial_applied(struct serial *s)
 	LIST_FOREACH(sv, &s->vms, link)
 		for (unsigned int n = 0; n < FRQ_SERIAL_MAX_PORTS; n++)
 			if (sv->port[n].bev != NULL && sv->port[n].nb_waiting > 0)
-				answer_waiting(&sv->port[n]);
+				answer_or_wait(&sv->port[n]);
 }
 
 void

@@ -102,6 +102,8 @@ struct vm {
 	char shmem_path[512];
 	/* control stores, poller loads */
 	uint64_t rate_limit;		/* requests a second, 0: none */
+	/* control sets, applier takes: answers on serial channels wait, see wake.h */
+	uint32_t answers_wait;
 	/* control; once it is not served any more */
 	struct vm *next_retired;
 	uint64_t retired_in;		/* generation of the first map without it */

@@ -5,7 +5,8 @@
  * The word is 1 while the sleeper sleeps or is about to. It stores 1, then
  * looks whether there is something new, and sleeps if not; others store what
  * is new, then look at the word. Both have a full fence in between, so one of
- * the two sees the other. One system call each (futex(2)).
+ * the two sees the other. One system call each (futex(2)). A sleeper that sleeps
+ * in an event loop is woken otherwise, by who was told so by wake_take.
  */
 #ifndef FRQ_WAKE_H
 #define FRQ_WAKE_H
@@ -22,7 +23,7 @@ static inline void
 wake_prepare(uint32_t *sleeping)
 {
 	__atomic_store_n(sleeping, 1, __ATOMIC_RELAXED);
-	/* Pairs with the fence in wake_sleeper. */
+	/* Pairs with the fence in wake_take. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -40,14 +41,21 @@ wake_done(uint32_t *sleeping)
 	__atomic_store_n(sleeping, 0, __ATOMIC_RELAXED);
 }
 
+/** After something new was stored. @return whether it sleeps, and is to be woken by who asks */
+static inline bool
+wake_take(uint32_t *sleeping)
+{
+	/* Pairs with the fence in wake_prepare. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(sleeping, __ATOMIC_RELAXED) != 0 &&
+		__atomic_exchange_n(sleeping, 0, __ATOMIC_RELAXED) != 0;
+}
+
 /** After something new was stored. @return whether a system call was needed */
 static inline bool
 wake_sleeper(uint32_t *sleeping)
 {
-	/* Pairs with the fence in wake_prepare. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(sleeping, __ATOMIC_RELAXED) == 0 ||
-	    __atomic_exchange_n(sleeping, 0, __ATOMIC_RELAXED) == 0)
+	if (!wake_take(sleeping))
 		return false;
 	(void)syscall(SYS_futex, sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	return true;
