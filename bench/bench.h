@@ -64,6 +64,7 @@ enum bench_status cmd_ring_vs_rte(struct bench *b, int argc, char **argv);
 enum bench_status cmd_rtt(struct bench *b, int argc, char **argv);
 enum bench_status cmd_scale(struct bench *b, int argc, char **argv);
 enum bench_status cmd_serial(struct bench *b, int argc, char **argv);
+enum bench_status cmd_serial_echo(struct bench *b, int argc, char **argv);
 enum bench_status cmd_show(struct bench *b, int argc, char **argv);
 enum bench_status cmd_stalls(struct bench *b, int argc, char **argv);
 enum bench_status cmd_storm(struct bench *b, int argc, char **argv);

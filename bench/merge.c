@@ -32,6 +32,7 @@ static const struct {
 } units[] = {
 	{ "ns", "p50_ns", 1 },
 	{ "Mreq/s", "per_second", 1e6 },
+	{ "req/s", "per_second", 1 },
 	{ "share", "cpu_share", 1 },
 	{ "bytes", "bytes", 1 },
 	{ "instructions", "instructions", 1 },

@@ -407,7 +407,23 @@ guest_calls()
 
 guest_serial()
 {
-	times "$runs" guest serial_rtt serial_write_cost -- serial -n "$(few 4000 500)"
+	times "$runs" guest serial_rtt serial_write_cost -- serial -n "$(few 4000 500)" &&
+		times "$runs" guest serial_throughput -- serial -w 32 -n "$(few 8000 2000)"
+}
+
+# A process in freqringd's place, on the CPU of its control thread.
+bare_serial()
+{
+	local echo status=0
+
+	fr_stop
+	timeout 60 "$bench" serial-echo -c "$guest_cpu" "$VM_WORKDIR/g/ports/$vm.0" </dev/null >&2 &
+	echo=$!
+	{ times "$runs" guest serial_rtt=bare_serial_rtt -- serial -n "$(few 4000 500)" &&
+		times "$runs" guest serial_throughput=bare_serial_throughput -- serial -w 32 -n "$(few 8000 2000)"; } || status=1
+	kill "$echo" 2>/dev/null
+	wait "$echo" 2>/dev/null
+	return "$status"
 }
 
 guest_serial_open()
@@ -461,7 +477,8 @@ peer_unmodified()
 	program=$(peer_build "$FR_BUILD" vm_power_mgr) && peer_shim=$(peer_shim "$FR_BUILD") &&
 		peer "$program" || return
 	host idle_cpu=peer_idle_cpu -- cpu-share -r "$runs" -t "$(few 2000 500)" "$PEER_PID" &&
-		times "$runs" guest serial_rtt=peer_rtt -- serial -n "$(few 2000 300)"
+		times "$runs" guest serial_rtt=peer_rtt -- serial -n "$(few 2000 300)" &&
+		times "$runs" guest serial_throughput=peer_throughput -- serial -w 32 -n "$(few 2000 500)"
 }
 
 peer_open()
@@ -529,11 +546,12 @@ step 12 12 'boot|A guest boots'
 step 30 12 'guest_rings|Guest: bare word, ring, applied, in turn|bare_word_guest_rtt ring_rtt ring_wish_rtt ring_applied_rtt'
 step 45 0 'guest_open|... at fixed rates|bare_word_guest_rtt_open_10000 ring_rtt_open_10000 ring_rtt_open_1000 ring_applied_rtt_open_1000'
 step 10 5 'guest_calls|Guest: a post, a repeat, a query|post_cost_tcg repeat_cost_tcg query_cost_tcg'
-step 8 3 'guest_serial|Guest: virtio-serial to freqringd|serial_rtt serial_write_cost'
+step 12 4 'guest_serial|Guest: virtio-serial to freqringd|serial_rtt serial_write_cost serial_throughput'
 step 10 0 'guest_serial_open|... at a fixed rate|serial_rtt_open_1000'
 step 11 4 'daemon_idle|CPU time of freqringd with nobody asking|idle_cpu'
 step 8 5 'guest_vm_channel|Guest: rte_power_freq_max through the VM channel|freq_max_kvm_vm'
-step 60 15 'peer_unmodified|vm_power_mgr, unmodified|peer_rtt peer_idle_cpu'
+step 6 3 'bare_serial|Guest: virtio-serial to a process that only acknowledges|bare_serial_rtt bare_serial_throughput'
+step 65 18 'peer_unmodified|vm_power_mgr, unmodified|peer_rtt peer_idle_cpu peer_throughput'
 step 11 0 'peer_open|... at a fixed rate|peer_rtt_open_100'
 step 50 10 'peer_no_delay|vm_power_mgr without its delay|peer_rtt_no_delay peer_idle_cpu_no_delay'
 step 120 0 'real_cpufreq|The test host, with the acpi-cpufreq driver of a kernel|ring_applied_real bare_power_call_real'

@@ -108,6 +108,10 @@ echo 'nonsense' >"$dir/bad"
 is "a line that is no measure: exit status" 1 $?
 has "... and which" 'line 1:' "$dir/err"
 
+"$bench" serial-echo "$dir/nobody" >"$dir/text" 2>"$dir/err"
+is "an echo with no socket: exit status" 1 $?
+has "... and why" "$dir/nobody: No such file or directory; QEMU has to listen there" "$dir/err"
+
 "$bench" show "$r" >"$dir/text"
 ok "show" $?
 has "the ratio, run by run" "met     round trip to consumed in the guest: p50 at most 1.15 times the bare word's: 1.097 times" "$dir/text"
