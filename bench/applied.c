@@ -335,27 +335,17 @@ cmd_applied(struct bench *b, int argc, char **argv)
 	struct stage s = { .target = 1 };
 	unsigned int poller = 0, applier = UINT32_MAX, n = SAMPLES;
 	enum bench_status status = BENCH_FAILED;
-	int opt;
+	const struct bench_option options[] = {
+		{ 's', .given = &s.simulated },
+		{ 'c', 0, FRQ_MAX_CPUS - 1, .number = &s.client },
+		{ 'C', 0, FRQ_MAX_CPUS - 1, .number = &poller },
+		{ 'A', 0, FRQ_MAX_CPUS - 1, .number = &applier },
+		{ 'k', 0, FRQ_MAX_CPUS - 1, .number = &s.target },
+		{ 'n', 2, 10000000, .number = &n },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:C:A:k:n:s")) != -1) {
-		bool ok = opt == 's';
-
-		if (opt == 's')
-			s.simulated = true;
-		else if (opt == 'c')
-			ok = bench_number("-c", optarg, 0, FRQ_MAX_CPUS - 1, &s.client);
-		else if (opt == 'C')
-			ok = bench_number("-C", optarg, 0, FRQ_MAX_CPUS - 1, &poller);
-		else if (opt == 'A')
-			ok = bench_number("-A", optarg, 0, FRQ_MAX_CPUS - 1, &applier);
-		else if (opt == 'k')
-			ok = bench_number("-k", optarg, 0, FRQ_MAX_CPUS - 1, &s.target);
-		else if (opt == 'n')
-			ok = bench_number("-n", optarg, 2, 10000000, &n);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc != optind || s.client == poller)
+	if (!bench_options(b, argc, argv, options) || argc != optind || s.client == poller)
 		return BENCH_USAGE;
 	s.config.backend = s.simulated ? CONFIG_BACKEND_SIMULATED : CONFIG_BACKEND_LIBRTE_POWER;
 	s.config.poller_cpu = (int)poller;

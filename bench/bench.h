@@ -29,7 +29,7 @@ struct bench_command {
 	const char *name;
 	const char *args;	/* as help shows them */
 	const char *help;
-	/* argv[0] is the name; use bench_getopt() on the rest. */
+	/* argv[0] is the name; bench_options() takes the rest. */
 	enum bench_status (*run)(struct bench *b, int argc, char **argv);
 };
 
@@ -38,12 +38,25 @@ extern const struct bench_command bench_commands[];	/* ends with name == NULL */
 /** To stderr, after the program's name. */
 void bench_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+#define BENCH_CPU_MAX 1023u
+
+/* What may stand behind a subcommand's name; a list ends with name == 0. */
+struct bench_option {
+	char name;
+	unsigned int min, max;	/* of *number */
+	unsigned int *number;	/* where its argument is one */
+	const char **text;	/* ... is not */
+	bool *given;		/* or NULL */
+};
+
 /**
- * getopt() of a subcommand's options, beside which -o and -h work everywhere.
+ * Those of a subcommand, beside -o and -h, which all have. optind is at the first
+ * argument behind them.
  *
- * @return as getopt; '?' also for what was said and refused
+ * @param options  NULL: no others
+ * @return false after a sentence about what is wrong: BENCH_USAGE
  */
-int bench_getopt(struct bench *b, int argc, char **argv, const char *options);
+bool bench_options(struct bench *b, int argc, char **argv, const struct bench_option *options);
 
 /** A number between min and max, or false and a sentence about `what`. */
 bool bench_number(const char *what, const char *text, unsigned long min, unsigned long max,

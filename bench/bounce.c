@@ -39,15 +39,13 @@ cmd_bounce_host(struct bench *b, int argc, char **argv)
 	uint64_t until = UINT64_MAX;
 	struct frq_err err;
 	bool made, pin = false;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu, .given = &pin },
+		{ 't', 1, SECONDS_MAX, .number = &seconds },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:t:")) != -1) {
-		if (opt == 'c' && bench_number("-c", optarg, 0, 1023, &cpu))
-			pin = true;
-		else if (opt != 't' || !bench_number("-t", optarg, 1, SECONDS_MAX, &seconds))
-			return BENCH_USAGE;
-	}
-	if (argc - optind != 1)
+	if (!bench_options(b, argc, argv, options) || argc - optind != 1)
 		return BENCH_USAGE;
 	if (pin && !thread_pin(cpu))
 		return BENCH_FAILED;
@@ -170,19 +168,15 @@ cmd_bounce_guest(struct bench *b, int argc, char **argv)
 	unsigned int n = ECHO_SAMPLES, rate = 0;
 	enum bench_status status;
 	bool all = false;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'a', .given = &all },
+		{ 'd', .text = &device },
+		{ 'r', 1, PACE_RATE_MAX, .number = &rate },
+		{ 'n', 1, ECHO_SAMPLES_MAX, .number = &n },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "ad:n:r:")) != -1) {
-		if (opt == 'a')
-			all = true;
-		else if (opt == 'd')
-			device = optarg;
-		else if (opt == 'r' && bench_number("-r", optarg, 1, PACE_RATE_MAX, &rate))
-			continue;
-		else if (opt != 'n' || !bench_number("-n", optarg, 1, ECHO_SAMPLES_MAX, &n))
-			return BENCH_USAGE;
-	}
-	if (argc != optind)
+	if (!bench_options(b, argc, argv, options) || argc != optind)
 		return BENCH_USAGE;
 	if (device != NULL ? !map_named(&r, device) : !map_found(&r))
 		return BENCH_FAILED;

@@ -101,12 +101,12 @@ cmd_compare(struct bench *b, int argc, char **argv)
 	unsigned int percent = THRESHOLD;
 	struct tally t = { 0 };
 	json_t *old, *new;
-	int opt;
+	const struct bench_option options[] = {
+		{ 't', 1, THRESHOLD_MAX, .number = &percent },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "t:")) != -1)
-		if (opt != 't' || !bench_number("-t", optarg, 1, THRESHOLD_MAX, &percent))
-			return BENCH_USAGE;
-	if (argc - optind != 2)
+	if (!bench_options(b, argc, argv, options) || argc - optind != 2)
 		return BENCH_USAGE;
 	t.threshold = 1 + percent / 100.0;
 	old = results_load(argv[optind]);

@@ -64,19 +64,14 @@ cmd_cpu_share(struct bench *b, int argc, char **argv)
 	unsigned int rounds = ROUNDS, ms = MS, pid;
 	double share[ROUNDS_MAX];
 	struct timespec nap;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'r', 1, ROUNDS_MAX, .number = &rounds },
+		{ 't', 10, MS_MAX, .number = &ms },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "r:t:")) != -1) {
-		bool ok = false;
-
-		if (opt == 'r')
-			ok = bench_number("-r", optarg, 1, ROUNDS_MAX, &rounds);
-		else if (opt == 't')
-			ok = bench_number("-t", optarg, 10, MS_MAX, &ms);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc - optind != 1 || !bench_number("PID", argv[optind], 1, 4194304, &pid))
+	if (!bench_options(b, argc, argv, options) || argc - optind != 1 ||
+	    !bench_number("PID", argv[optind], 1, 4194304, &pid))
 		return BENCH_USAGE;
 	nap = (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
 	for (unsigned int r = 0; r < rounds; r++) {

@@ -70,13 +70,14 @@ cmd_eventfd(struct bench *b, int argc, char **argv)
 	unsigned int near_cpu, far_cpu;
 	pthread_t far;
 	bool ok;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'n', 1, SAMPLES_MAX, .number = &p.n },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "n:")) != -1)
-		if (opt != 'n' || !bench_number("-n", optarg, 1, SAMPLES_MAX, &p.n))
-			return BENCH_USAGE;
-	if (argc - optind != 2 || !bench_number("CPU", argv[optind], 0, 1023, &near_cpu) ||
-	    !bench_number("CPU", argv[optind + 1], 0, 1023, &far_cpu))
+	if (!bench_options(b, argc, argv, options) || argc - optind != 2 ||
+	    !bench_number("CPU", argv[optind], 0, BENCH_CPU_MAX, &near_cpu) ||
+	    !bench_number("CPU", argv[optind + 1], 0, BENCH_CPU_MAX, &far_cpu))
 		return BENCH_USAGE;
 	p.fd = eventfd(0, EFD_CLOEXEC);
 	if (p.fd < 0 || samples_init(&p.s, p.n) < 0) {

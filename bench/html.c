@@ -334,7 +334,7 @@ cmd_report(struct bench *b, int argc, char **argv)
 {
 	json_t *results;
 
-	if (bench_getopt(b, argc, argv, "") != -1 || argc - optind != 1)
+	if (!bench_options(b, argc, argv, NULL) || argc - optind != 1)
 		return BENCH_USAGE;
 	results = results_load(argv[optind]);
 	if (results == NULL)

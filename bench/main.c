@@ -64,21 +64,47 @@ print_help(const struct bench_command *only)
 			printf("%s %s\n\t%s\n", c->name, c->args, c->help);
 }
 
-int
-bench_getopt(struct bench *b, int argc, char **argv, const char *options)
+static bool
+take_option(struct bench *b, const struct bench_option *o, int opt)
 {
-	char all[MAX_OPTIONS];
+	const char name[] = { '-', (char)opt, '\0' };
+
+	if (opt == 'o')
+		return set_format(b, optarg);
+	for (; o != NULL && o->name != 0 && o->name != opt; o++)
+		;
+	if (o == NULL || o->name == 0)
+		return false;
+	if (o->given != NULL)
+		*o->given = true;
+	if (o->text != NULL)
+		*o->text = optarg;
+	return o->number == NULL || bench_number(name, optarg, o->min, o->max, o->number);
+}
+
+bool
+bench_options(struct bench *b, int argc, char **argv, const struct bench_option *options)
+{
+	char all[MAX_OPTIONS] = "+o:h";
+	size_t len = strlen(all);
 	int opt;
 
-	(void)snprintf(all, sizeof(all), "%so:h", options);
-	while ((opt = getopt(argc, argv, all)) == 'o')
-		if (!set_format(b, optarg))
-			return '?';
-	if (opt == 'h') {
-		print_help(b->cmd);
-		exit(BENCH_OK);
+	for (const struct bench_option *o = options; o != NULL && o->name != 0; o++) {
+		all[len++] = o->name;
+		if (o->number != NULL || o->text != NULL)
+			all[len++] = ':';
 	}
-	return opt;
+	all[len] = '\0';
+	/* What stands behind a subcommand's name is the subcommand's. */
+	while ((opt = getopt(argc, argv, b->cmd == NULL ? all : all + 1)) != -1) {
+		if (opt == 'h') {
+			print_help(b->cmd);
+			exit(BENCH_OK);
+		}
+		if (!take_option(b, options, opt))
+			return false;
+	}
+	return true;
 }
 
 static const struct bench_command *
@@ -96,7 +122,7 @@ main(int argc, char **argv)
 	struct bench b = { .json = false };
 	enum bench_status status;
 
-	if (bench_getopt(&b, argc, argv, "+") != -1)
+	if (!bench_options(&b, argc, argv, NULL))
 		return BENCH_USAGE;
 	if (optind == argc) {
 		bench_error("a command is missing, see freqring-bench -h");

@@ -302,14 +302,12 @@ cmd_merge(struct bench *b, int argc, char **argv)
 	json_t *results;
 	FILE *f;
 	bool ok;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'd', .text = &dir },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "d:")) != -1) {
-		if (opt != 'd')
-			return BENCH_USAGE;
-		dir = optarg;
-	}
-	if (argc - optind != 1)
+	if (!bench_options(b, argc, argv, options) || argc - optind != 1)
 		return BENCH_USAGE;
 	f = fopen(argv[optind], "r");
 	if (f == NULL) {

@@ -23,16 +23,15 @@ cmd_pingpong(struct bench *b, int argc, char **argv)
 	struct frq_err err;
 	bool all = false;
 	pthread_t far;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'a', .given = &all },
+		{ 'n', 1, ECHO_SAMPLES_MAX, .number = &n },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "an:")) != -1) {
-		if (opt == 'a')
-			all = true;
-		else if (opt != 'n' || !bench_number("-n", optarg, 1, ECHO_SAMPLES_MAX, &n))
-			return BENCH_USAGE;
-	}
-	if (argc - optind != 2 || !bench_number("CPU", argv[optind], 0, 1023, &near_cpu) ||
-	    !bench_number("CPU", argv[optind + 1], 0, 1023, &far_cpu))
+	if (!bench_options(b, argc, argv, options) || argc - optind != 2 ||
+	    !bench_number("CPU", argv[optind], 0, BENCH_CPU_MAX, &near_cpu) ||
+	    !bench_number("CPU", argv[optind + 1], 0, BENCH_CPU_MAX, &far_cpu))
 		return BENCH_USAGE;
 	if (near_cpu == far_cpu) {
 		bench_error("the CPUs have to be two");

@@ -236,29 +236,18 @@ cmd_post_cost(struct bench *b, int argc, char **argv)
 	const char *device = NULL;
 	enum bench_status status;
 	char path[64];
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu, .given = &pin },
+		{ 'd', .text = &device },
+		{ 'p', .given = &ping },
+		{ 'v', 0, FRQ_MAX_CHANNELS - 1, .number = &vcpu },
+		{ 'r', 1, ROUNDS_MAX, .number = &rounds },
+		{ 's', 0, BENCH_CPU_MAX, .number = &host_cpu, .given = &own_host },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:d:v:ps:r:")) != -1) {
-		bool ok = true;
-
-		if (opt == 'd')
-			device = optarg;
-		else if (opt == 'c')
-			pin = ok = bench_number("-c", optarg, 0, 1023, &cpu);
-		else if (opt == 'p')
-			ping = true;
-		else if (opt == 'v')
-			ok = bench_number("-v", optarg, 0, FRQ_MAX_CHANNELS - 1, &vcpu);
-		else if (opt == 'r')
-			ok = bench_number("-r", optarg, 1, ROUNDS_MAX, &rounds);
-		else if (opt == 's')
-			own_host = ok = bench_number("-s", optarg, 0, 1023, &host_cpu);
-		else
-			ok = false;
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc != optind || (own_host && (device != NULL || vcpu != 0)))
+	if (!bench_options(b, argc, argv, options) || argc != optind ||
+	    (own_host && (device != NULL || vcpu != 0)))
 		return BENCH_USAGE;
 	if (pin && !thread_pin(cpu))
 		return BENCH_FAILED;

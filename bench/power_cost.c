@@ -205,24 +205,15 @@ cmd_power_cost(struct bench *b, int argc, char **argv)
 	enum bench_status status = BENCH_FAILED;
 	bool own_host = false;
 	char path[64];
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu },
+		{ 'r', 1, ROUNDS_MAX, .number = &rounds },
+		{ 's', 0, BENCH_CPU_MAX, .number = &host_cpu, .given = &own_host },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:s:r:")) != -1) {
-		bool ok = true;
-
-		if (opt == 'c')
-			ok = bench_number("-c", optarg, 0, 1023, &cpu);
-		else if (opt == 'r')
-			ok = bench_number("-r", optarg, 1, ROUNDS_MAX, &rounds);
-		else if (opt == 's')
-			own_host = ok = bench_number("-s", optarg, 0, 1023, &host_cpu);
-		else
-			ok = false;
-		if (!ok)
-			return BENCH_USAGE;
-	}
 	/* The stand-in serves vCPU 0. */
-	if (argc != optind || (own_host && cpu != 0))
+	if (!bench_options(b, argc, argv, options) || argc != optind || (own_host && cpu != 0))
 		return BENCH_USAGE;
 	if (!is_preloaded()) {
 		bench_error("nothing to measure: LD_PRELOAD has to name libfreqring-power.so");

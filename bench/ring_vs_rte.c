@@ -292,23 +292,15 @@ cmd_ring_vs_rte(struct bench *b, int argc, char **argv)
 	unsigned int giver_cpu = 0, taker_cpu = 1, rounds = ROUNDS, n = REQUESTS;
 	struct arena a = { .n = 0 };
 	enum bench_status status = BENCH_FAILED;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &giver_cpu },
+		{ 'C', 0, BENCH_CPU_MAX, .number = &taker_cpu },
+		{ 'n', 1, REQUESTS_MAX, .number = &n },
+		{ 'r', 1, ROUNDS_MAX, .number = &rounds },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:C:n:r:")) != -1) {
-		bool ok = false;
-
-		if (opt == 'c')
-			ok = bench_number("-c", optarg, 0, 1023, &giver_cpu);
-		else if (opt == 'C')
-			ok = bench_number("-C", optarg, 0, 1023, &taker_cpu);
-		else if (opt == 'n')
-			ok = bench_number("-n", optarg, 1, REQUESTS_MAX, &n);
-		else if (opt == 'r')
-			ok = bench_number("-r", optarg, 1, ROUNDS_MAX, &rounds);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc != optind || giver_cpu == taker_cpu)
+	if (!bench_options(b, argc, argv, options) || argc != optind || giver_cpu == taker_cpu)
 		return BENCH_USAGE;
 	if (thread_pin(giver_cpu) && make_arena(&a, &b->tsc, n))
 		status = compete(b, &a, taker_cpu, rounds);

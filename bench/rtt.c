@@ -139,29 +139,20 @@ cmd_rtt(struct bench *b, int argc, char **argv)
 	unsigned int vcpu = 0, n = SAMPLES, rate = 0, cpu = 0;
 	struct samples s;
 	enum what what = PINGS;
+	const char *kind = "ping";
 	enum bench_status status;
 	bool pin = false;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu, .given = &pin },
+		{ 'd', .text = &o.device },
+		{ 'm', .text = &kind },
+		{ 'n', 1, SAMPLES_MAX, .number = &n },
+		{ 'r', 1, PACE_RATE_MAX, .number = &rate },
+		{ 'v', 0, FRQ_MAX_CHANNELS - 1, .number = &vcpu },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:d:m:n:r:v:")) != -1) {
-		bool ok = opt == 'd';
-
-		if (opt == 'c')
-			pin = ok = bench_number("-c", optarg, 0, 1023, &cpu);
-		else if (opt == 'd')
-			o.device = optarg;
-		else if (opt == 'm')
-			ok = parse_kind(optarg, &what);
-		else if (opt == 'n')
-			ok = bench_number("-n", optarg, 1, SAMPLES_MAX, &n);
-		else if (opt == 'r')
-			ok = bench_number("-r", optarg, 1, PACE_RATE_MAX, &rate);
-		else if (opt == 'v')
-			ok = bench_number("-v", optarg, 0, FRQ_MAX_CHANNELS - 1, &vcpu);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc != optind)
+	if (!bench_options(b, argc, argv, options) || argc != optind || !parse_kind(kind, &what))
 		return BENCH_USAGE;
 	if (pin && !thread_pin(cpu))
 		return BENCH_FAILED;

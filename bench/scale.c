@@ -97,25 +97,16 @@ cmd_scale(struct bench *b, int argc, char **argv)
 	unsigned int cpu = 0, n = SAMPLES, rate = 0;
 	enum bench_status status;
 	struct samples s;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu },
+		{ 'C', 0, BENCH_CPU_MAX, .number = &c.cpu },
+		{ 'k', 1, FLEET_CHANNELS_MAX, .number = &c.nb_channels },
+		{ 'n', 1, SAMPLES_MAX, .number = &n },
+		{ 'r', 1, PACE_RATE_MAX, .number = &rate },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:C:k:n:r:")) != -1) {
-		bool ok = false;
-
-		if (opt == 'c')
-			ok = bench_number("-c", optarg, 0, 1023, &cpu);
-		else if (opt == 'C')
-			ok = bench_number("-C", optarg, 0, 1023, &c.cpu);
-		else if (opt == 'k')
-			ok = bench_number("-k", optarg, 1, FLEET_CHANNELS_MAX, &c.nb_channels);
-		else if (opt == 'n')
-			ok = bench_number("-n", optarg, 1, SAMPLES_MAX, &n);
-		else if (opt == 'r')
-			ok = bench_number("-r", optarg, 1, PACE_RATE_MAX, &rate);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc != optind || cpu == c.cpu)
+	if (!bench_options(b, argc, argv, options) || argc != optind || cpu == c.cpu)
 		return BENCH_USAGE;
 	if (!thread_pin(cpu))
 		return BENCH_FAILED;

@@ -218,23 +218,15 @@ cmd_serial(struct bench *b, int argc, char **argv)
 	struct samples trips = { .v = NULL }, writes = { .v = NULL };
 	unsigned int n = SAMPLES, rate = 0, window = 0;
 	enum bench_status status = BENCH_FAILED;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'n', 1, SAMPLES_MAX, .number = &n },
+		{ 'p', 0, FRQ_SERIAL_MAX_PORTS - 1, .number = &p.number },
+		{ 'r', 1, PACE_RATE_MAX, .number = &rate },
+		{ 'w', 1, WINDOW_MAX, .number = &window },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "n:p:r:w:")) != -1) {
-		bool ok = false;
-
-		if (opt == 'n')
-			ok = bench_number("-n", optarg, 1, SAMPLES_MAX, &n);
-		else if (opt == 'p')
-			ok = bench_number("-p", optarg, 0, FRQ_SERIAL_MAX_PORTS - 1, &p.number);
-		else if (opt == 'r')
-			ok = bench_number("-r", optarg, 1, PACE_RATE_MAX, &rate);
-		else if (opt == 'w')
-			ok = bench_number("-w", optarg, 1, WINDOW_MAX, &window);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc != optind)
+	if (!bench_options(b, argc, argv, options) || argc != optind)
 		return BENCH_USAGE;
 	if (window != 0)
 		return open_and_measure_rate(b, &p, n, window);

@@ -52,14 +52,13 @@ cmd_serial_echo(struct bench *b, int argc, char **argv)
 {
 	unsigned int cpu = 0;
 	bool pin = false;
-	int opt, fd;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu, .given = &pin },
+		{ .name = 0 }
+	};
+	int fd;
 
-	while ((opt = bench_getopt(b, argc, argv, "c:")) != -1) {
-		if (opt != 'c' || !bench_number("-c", optarg, 0, 1023, &cpu))
-			return BENCH_USAGE;
-		pin = true;
-	}
-	if (argc - optind != 1)
+	if (!bench_options(b, argc, argv, options) || argc - optind != 1)
 		return BENCH_USAGE;
 	if (pin && !thread_pin(cpu))
 		return BENCH_FAILED;

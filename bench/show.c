@@ -89,7 +89,7 @@ cmd_show(struct bench *b, int argc, char **argv)
 	json_t *results;
 	size_t i;
 
-	if (bench_getopt(b, argc, argv, "") != -1 || argc - optind != 1)
+	if (!bench_options(b, argc, argv, NULL) || argc - optind != 1)
 		return BENCH_USAGE;
 	results = results_load(argv[optind]);
 	if (results == NULL)

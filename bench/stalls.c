@@ -89,11 +89,13 @@ cmd_stalls(struct bench *b, int argc, char **argv)
 {
 	unsigned int seconds = SECONDS, nb;
 	struct watch *w;
-	int opt;
+	const struct bench_option options[] = {
+		{ 't', 1, SECONDS_MAX, .number = &seconds },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "t:")) != -1)
-		if (opt != 't' || !bench_number("-t", optarg, 1, SECONDS_MAX, &seconds))
-			return BENCH_USAGE;
+	if (!bench_options(b, argc, argv, options))
+		return BENCH_USAGE;
 	nb = (unsigned int)(argc - optind);
 	if (nb == 0 || nb > CPUS_MAX)
 		return BENCH_USAGE;
@@ -103,7 +105,7 @@ cmd_stalls(struct bench *b, int argc, char **argv)
 	for (unsigned int i = 0; i < nb; i++) {
 		w[i].tsc = &b->tsc;
 		w[i].ticks = (uint64_t)(seconds * 1e9 / b->tsc.ns_per_tick);
-		if (!bench_number("CPU", argv[optind + (int)i], 0, 1023, &w[i].cpu)) {
+		if (!bench_number("CPU", argv[optind + (int)i], 0, BENCH_CPU_MAX, &w[i].cpu)) {
 			free(w);
 			return BENCH_USAGE;
 		}

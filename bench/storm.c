@@ -113,31 +113,24 @@ end:
 enum bench_status
 cmd_storm(struct bench *b, int argc, char **argv)
 {
-	struct fleet_config c = { .nb_channels = FLOODERS_MAX + 1, .cpu = 1, .applier = true };
+	struct fleet_config c = { .nb_channels = FLOODERS_MAX + 1, .cpu = 1 };
 	unsigned int cpu = 0, n = SAMPLES;
 	struct guests g = { .nb_flood = 1 };
+	bool bare = false;
 	enum bench_status status;
 	struct samples s;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu },
+		{ 'C', 0, BENCH_CPU_MAX, .number = &c.cpu },
+		{ 'f', 0, FLOODERS_MAX, .number = &g.nb_flood },
+		{ 'n', 1, SAMPLES_MAX, .number = &n },
+		{ 'w', .given = &bare },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:C:f:n:w")) != -1) {
-		bool ok = opt == 'w';
-
-		if (opt == 'w')
-			c.applier = false;
-		else if (opt == 'c')
-			ok = bench_number("-c", optarg, 0, 1023, &cpu);
-		else if (opt == 'C')
-			ok = bench_number("-C", optarg, 0, 1023, &c.cpu);
-		else if (opt == 'f')
-			ok = bench_number("-f", optarg, 0, FLOODERS_MAX, &g.nb_flood);
-		else if (opt == 'n')
-			ok = bench_number("-n", optarg, 1, SAMPLES_MAX, &n);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (argc != optind || cpu == c.cpu)
+	if (!bench_options(b, argc, argv, options) || argc != optind || cpu == c.cpu)
 		return BENCH_USAGE;
+	c.applier = !bare;
 	if (!thread_pin(cpu))
 		return BENCH_FAILED;
 	if (samples_init(&s, n) < 0) {

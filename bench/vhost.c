@@ -435,21 +435,14 @@ cmd_vhost(struct bench *b, int argc, char **argv)
 {
 	static struct arena arena = { .host_cpu = 1, .bare_vid = -1 };
 	unsigned int cpu = 0, n = SAMPLES;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'c', 0, BENCH_CPU_MAX, .number = &cpu },
+		{ 'C', 0, BENCH_CPU_MAX, .number = &arena.host_cpu },
+		{ 'n', ROUNDS, SAMPLES_MAX, .number = &n },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "c:C:n:")) != -1) {
-		bool ok = false;
-
-		if (opt == 'c')
-			ok = bench_number("-c", optarg, 0, 4095, &cpu);
-		else if (opt == 'C')
-			ok = bench_number("-C", optarg, 0, 4095, &arena.host_cpu);
-		else if (opt == 'n')
-			ok = bench_number("-n", optarg, ROUNDS, SAMPLES_MAX, &n);
-		if (!ok)
-			return BENCH_USAGE;
-	}
-	if (optind != argc)
+	if (!bench_options(b, argc, argv, options) || optind != argc)
 		return BENCH_USAGE;
 	if (!start_eal(cpu))
 		return BENCH_FAILED;

@@ -64,12 +64,12 @@ cmd_vm_channel(struct bench *b, int argc, char **argv)
 	enum bench_status status = BENCH_FAILED;
 	unsigned int n = CALLS;
 	struct samples s;
-	int opt;
+	const struct bench_option options[] = {
+		{ 'n', 1, CALLS_MAX, .number = &n },
+		{ .name = 0 }
+	};
 
-	while ((opt = bench_getopt(b, argc, argv, "n:")) != -1)
-		if (opt != 'n' || !bench_number("-n", optarg, 1, CALLS_MAX, &n))
-			return BENCH_USAGE;
-	if (argc != optind)
+	if (!bench_options(b, argc, argv, options) || argc != optind)
 		return BENCH_USAGE;
 	if (samples_init(&s, n) < 0)
 		return BENCH_FAILED;

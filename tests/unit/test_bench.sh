@@ -112,6 +112,16 @@ has "... and which" 'line 1:' "$dir/err"
 is "an echo with no socket: exit status" 1 $?
 has "... and why" "$dir/nobody: No such file or directory; QEMU has to listen there" "$dir/err"
 
+for words in 'storm -x' 'storm -f 65' 'pingpong 0' 'merge -d' '-o xml' 'scale -C 0 -c 0' 'rtt -m wrong'; do
+	# shellcheck disable=SC2086
+	"$bench" $words >"$dir/text" 2>"$dir/err"
+	is "$words: exit status" 2 $?
+	has "... and a sentence" ': ' "$dir/err"
+done
+"$bench" compare "$r" "$r" -t 5 >"$dir/text" 2>&1
+is "an option behind arguments" 0 $?
+has "... counts" 'worse by more than 5 %' "$dir/text"
+
 "$bench" show "$r" >"$dir/text"
 ok "show" $?
 has "the ratio, run by run" "met     round trip to consumed in the guest: p50 at most 1.15 times the bare word's: 1.097 times" "$dir/text"
