@@ -167,32 +167,39 @@ frq_choose(struct freqring *fr)
 
 /* ---- move ----------------------------------------------------------------- */
 
+/* What this transport carries of it; 0: nothing. */
+static int
+state_again(struct freqring_channel *ch, frq_ask_t ask)
+{
+	frq_ask_t a = ask != 0 ? ch->t->carry(ask) : 0;
+	int ret;
+
+	if (a == 0)
+		return 0;
+	ret = ch->t->post(ch, frq_ask_op(a), frq_ask_arg(a));
+	if (ret == 0) {
+		ch->restated++;
+		ch->nb_pings = 0;
+	}
+	return ret;
+}
+
 int
 frq_restate(struct freqring_channel *ch)
 {
-	frq_ask_t turbo = ch->turbo, wish = ch->relative ? 0 : ch->wish, a;
+	frq_ask_t turbo = ch->turbo, wish = ch->relative ? 0 : ch->wish;
 	int ret;
 
 	/* Turbo first: it moves what max means. A lease is not stated again:
 	 * who wants one says so within its time.
 	 */
-	a = turbo != 0 ? ch->t->carry(turbo) : 0;
-	if (a != 0) {
-		ret = ch->t->post(ch, frq_ask_op(a), frq_ask_arg(a));
-		if (ret != 0)
-			return ret;
-		ch->restated++;
-		ch->nb_pings = 0;
-	}
+	ret = state_again(ch, turbo);
+	if (ret != 0)
+		return ret;
 	ch->asked_turbo = turbo;
-	a = wish != 0 ? ch->t->carry(wish) : 0;
-	if (a != 0) {
-		ret = ch->t->post(ch, frq_ask_op(a), frq_ask_arg(a));
-		if (ret != 0)
-			return ret;
-		ch->restated++;
-		ch->nb_pings = 0;
-	}
+	ret = state_again(ch, wish);
+	if (ret != 0)
+		return ret;
 	if (wish != 0)
 		ch->asked_wish = wish;
 	ret = frq_host_restate(ch);
