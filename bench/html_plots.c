@@ -123,14 +123,18 @@ plot_distributions(FILE *f, const json_t *results, const char *const *ids, const
 void
 html_latency_plots(FILE *f, const json_t *results)
 {
+	static const char *const transports[] = { "ring_host_rtt", "ring_rtt", "bare_vhost_rtt",
+		"vhost_rtt", "serial_rtt", NULL };
+	static const char *const transport_names[] = { "ring, on the host itself", "ring, from the guest",
+		"vhost-user, a bare librte_vhost", "vhost-user to freqringd", "virtio-serial, from the guest" };
 	static const char *const closed[] = { "pingpong_rtt", "ring_host_rtt", "bare_word_guest_rtt", "ring_rtt",
 		"ring_wish_rtt", "ring_applied_rtt", "eventfd_wake", "serial_rtt", "peer_rtt_no_delay",
-		"peer_rtt", "vhost_rtt", NULL };
+		"peer_rtt", NULL };
 	static const char *const closed_names[] = { "cache line, two CPUs of the host",
 		"freqring on the host itself", "bare word from the guest", "freqring: to consumed",
 		"freqring: a wish, to consumed",
 		"freqring: to applied", "eventfd wake-up (one way)", "virtio-serial: freqringd",
-		"vm_power_mgr without its delay", "vm_power_mgr", "vhost-user" };
+		"vm_power_mgr without its delay", "vm_power_mgr" };
 	static const char *const open[] = { "bare_word_guest_rtt_open_10000",
 		"ring_rtt_open_10000", "ring_rtt_open_1000", "ring_applied_rtt_open_1000",
 		"storm_neighbour_rtt", "storm_64_neighbour_rtt", "scale_4096_rtt_open_200",
@@ -141,6 +145,10 @@ html_latency_plots(FILE *f, const json_t *results)
 		"neighbour of 64 that flood", "one of 4096, 200 a second",
 		"serial: freqringd, 1000 a second", "vm_power_mgr, 100 a second" };
 
+	(void)fprintf(f, "<h3>Ring, vhost-user, virtio-serial: a request and its answer</h3>\n"
+		"<p>Vhost-user is measured on the host itself, with DPDK's net_virtio_user for the guest: "
+		"compare it with the ring there.</p>\n");
+	plot_distributions(f, results, transports, transport_names, false);
 	(void)fprintf(f, "<h3>One after another</h3>\n");
 	plot_distributions(f, results, closed, closed_names, true);
 	(void)fprintf(f, "<h3>At a fixed rate, each measured from when it was due</h3>\n");

@@ -315,7 +315,8 @@ host_applied()
 # The front end is DPDK's net_virtio_user, in the same process.
 host_vhost()
 {
-	times "$runs" host vhost_rtt bare_vhost_rtt vhost_one_way bare_vhost_one_way -- \
+	times "$runs" host vhost_rtt bare_vhost_rtt vhost_one_way bare_vhost_one_way turn=vhost_turn \
+		turn_idle_vhost=vhost_turn_idle idle_vhost_cost bare_vhost_empty -- \
 		vhost -c "$guest_cpu" -C "$poller_cpu" -n "$(few 20000 2000)"
 }
 
@@ -541,7 +542,7 @@ step 22 0 'host_scale_open|... that asks now and then|scale_1_rtt_open_200 scale
 step 62 6 'host_storm|One floods, another asks|storm_neighbour_rtt storm_64_neighbour_rtt calm_neighbour_rtt storm_neighbour_rtt_no_applier storm_64_neighbour_rtt_no_applier'
 step 20 7 'host_applied|From a request to sysfs written, beside librte_power|ring_applied bare_power_call freq_max_native ring_applied_simulated'
 step 5 5 'host_power_cost|rte_power_freq_max through freqring|freq_max_freqring'
-step 10 5 'host_vhost|A vhost-user port, beside a bare librte_vhost|vhost_rtt bare_vhost_rtt vhost_one_way bare_vhost_one_way'
+step 10 5 'host_vhost|A vhost-user port, beside a bare librte_vhost|vhost_rtt bare_vhost_rtt vhost_one_way bare_vhost_one_way vhost_turn vhost_turn_idle idle_vhost_cost bare_vhost_empty'
 step 12 12 'boot|A guest boots'
 step 30 12 'guest_rings|Guest: bare word, ring, applied, in turn|bare_word_guest_rtt ring_rtt ring_wish_rtt ring_applied_rtt'
 step 45 0 'guest_open|... at fixed rates|bare_word_guest_rtt_open_10000 ring_rtt_open_10000 ring_rtt_open_1000 ring_applied_rtt_open_1000'

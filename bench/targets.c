@@ -54,6 +54,9 @@ static const struct target targets[] = {
 	  "p50_ns", "vhost_one_way", "bare_vhost_one_way", AT_MOST, 1.2, NULL, NULL },
 	{ "... there and back: p50 under 2 µs, where the bare one allows it",
 	  "p50_ns", "vhost_rtt", NULL, AT_MOST, 2000, "bare_vhost_rtt", NULL },
+	{ "... a port that asks nothing costs a turn of the poller no more than an empty "
+	  "rte_vhost_dequeue_burst",
+	  "p50_ns", "idle_vhost_cost", "bare_vhost_empty", AT_MOST, 1, NULL, NULL },
 	{ "one channel through the poller not slower than rte_ring one at a time",
 	  "per_second", "ring_throughput", "rte_ring_throughput_1", AT_LEAST, 1, NULL, NULL },
 	{ "... the bare ring 1.3 times rte_ring one at a time",

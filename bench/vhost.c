@@ -9,8 +9,8 @@
  *
  * One way is from before rte_eth_tx_burst to when the host's call that took the
  * request has returned; there and back, to when the answer came out of
- * rte_eth_rx_burst. What a port of which nobody asks anything costs a turn of
- * the poller stands beside an empty rte_vhost_dequeue_burst.
+ * rte_eth_rx_burst. What a port whose guest listens and asks nothing costs a turn
+ * of the poller stands beside an empty rte_vhost_dequeue_burst.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -269,20 +269,50 @@ measure(struct bench *b, struct arena *a, measure_fn fn, const char *const id[NB
 	return ok;
 }
 
-/* @return ns of one, the median of some rounds */
+/* ---- nobody asks ------------------------------------------------------------------ */
+
+/* @return ns of one */
 static double
-time_one(const struct bench *b, struct arena *a, const char *id, unsigned int what)
+time_one(const struct bench *b, struct arena *a, unsigned int what)
 {
-	double ns[ROUNDS];
+	__atomic_store_n(&a->timed, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&a->time, what, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&a->timed, __ATOMIC_ACQUIRE) == 0)
+		spin_pause();
+	return tsc_ns(&b->tsc, a->timed) / TURNS;
+}
+
+static bool
+say_hello(struct arena *a)
+{
+	receive_all(a, OURS);
+	if (send_frame(a, OURS, make_frame(a, FRQ_VHOST_HELLO, 1)))
+		return true;
+	bench_error("a frame could not be sent");
+	return false;
+}
+
+/* The poller with the port and without it, in turn. */
+static bool
+measure_idle(const struct bench *b, struct arena *a)
+{
+	double without[ROUNDS], with[ROUNDS], empty[ROUNDS], cost[ROUNDS];
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		__atomic_store_n(&a->timed, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&a->time, what, __ATOMIC_RELAXED);
-		while (__atomic_load_n(&a->timed, __ATOMIC_ACQUIRE) == 0)
-			spin_pause();
-		ns[i] = tsc_ns(&b->tsc, a->timed) / TURNS;
+		vhost_release(a->port);
+		without[i] = time_one(b, a, TIME_TURNS);
+		vhost_serve(a->port, a->served.vm);
+		if (!say_hello(a))
+			return false;
+		with[i] = time_one(b, a, TIME_TURNS);
+		empty[i] = time_one(b, a, TIME_EMPTY);
+		cost[i] = with[i] - without[i];
 	}
-	return report_rounds(b, id, "ns", ns, ROUNDS);
+	(void)report_rounds(b, "turn", "ns", without, ROUNDS);
+	(void)report_rounds(b, "turn_idle_vhost", "ns", with, ROUNDS);
+	(void)report_rounds(b, "idle_vhost_cost", "ns", cost, ROUNDS);
+	(void)report_rounds(b, "bare_vhost_empty", "ns", empty, ROUNDS);
+	return true;
 }
 
 static bool
@@ -295,11 +325,8 @@ measure_all(struct bench *b, struct arena *a, unsigned int n)
 	if (!measure(b, a, measure_one_way, one_way, "vhost_one_way_ratio", n))
 		return false;
 	__atomic_store_n(&a->answers, true, __ATOMIC_RELAXED);
-	if (!send_frame(a, OURS, make_frame(a, FRQ_VHOST_HELLO, 1))) {
-		bench_error("a frame could not be sent");
-		return false;
-	}
-	return measure(b, a, measure_round_trip, rtt, "vhost_rtt_ratio", n);
+	return say_hello(a) && measure(b, a, measure_round_trip, rtt, "vhost_rtt_ratio", n) &&
+		measure_idle(b, a);
 }
 
 /* ---- ports ------------------------------------------------------------------------- */
@@ -413,13 +440,7 @@ run(struct bench *b, struct arena *a, unsigned int n)
 		return BENCH_FAILED;
 	if (thread_start(&host, a->host_cpu, run_host, a)) {
 		report_environment(b);
-		(void)time_one(b, a, "turn", TIME_TURNS);
-		ok = start_ports(b, a);
-		if (ok) {
-			(void)time_one(b, a, "turn_idle_vhost", TIME_TURNS);
-			(void)time_one(b, a, "bare_vhost_empty", TIME_EMPTY);
-			ok = measure_all(b, a, n);
-		}
+		ok = start_ports(b, a) && measure_all(b, a, n);
 		stop_ports(a);
 		__atomic_store_n(&a->stop, true, __ATOMIC_RELAXED);
 		(void)pthread_join(host, NULL);

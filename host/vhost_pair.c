@@ -9,6 +9,7 @@
 
 #define FRAMES_MAX	32u	/* of a pair and turn */
 #define SERVES_MAX	2u	/* what was before an attach, then the attach and what follows */
+#define CLOCK_TURNS	16u	/* between two looks at the time */
 #define COLD_PAIRS	4u	/* looked at in a turn beside the one that asked last */
 #define HEARTBEAT_US	10000u	/* between two answers to who listens */
 #define CALL_US		1000u	/* between two interrupts for frames that were taken */
@@ -392,14 +393,16 @@ note_sent(struct vhost_device *d, struct vhost_pair *pair, int ret)
 
 /* The words go out once for all that changed; a table only when there is a new one. */
 static void
-answer(struct vhost_device *d, struct vhost_pair *pair, uint64_t now)
+answer(struct vhost_device *d, struct vhost_pair *pair)
 {
-	uint64_t since = now - pair->said_tsc, version;
-	uint64_t said[6];
+	bool due = pair->hello_due || d->now - pair->said_tsc >= HEARTBEAT_US * d->tsc_us;
+	uint64_t said[6], version;
 	int ret;
 
-	if (!pair->hello_due && since < HEARTBEAT_US * d->tsc_us &&
-	    (!has_news(d, pair) || (since < INTERRUPT_US * d->tsc_us && wants_call(&pair->rx))))
+	if (!due && !has_news(d, pair))
+		return;
+	d->now = rte_rdtsc();
+	if (!due && d->now - pair->said_tsc < INTERRUPT_US * d->tsc_us && wants_call(&pair->rx))
 		return;
 	memcpy(said, pair->said, sizeof(said));
 	ret = send_state(d, pair);
@@ -408,7 +411,7 @@ answer(struct vhost_device *d, struct vhost_pair *pair, uint64_t now)
 		memcpy(pair->said, said, sizeof(said));
 		return;
 	}
-	pair->said_tsc = now;
+	pair->said_tsc = d->now;
 	pair->hello_due = false;
 	version = frq_load64(&frq_region_table(&d->vm->region, pair->ch->number)->version);
 	if (!pair->table_due && version == pair->table_version)
@@ -424,7 +427,7 @@ answer(struct vhost_device *d, struct vhost_pair *pair, uint64_t now)
 /* ---- a turn -------------------------------------------------------------- */
 
 static unsigned int
-poll_pair(struct poller *p, struct vhost_device *d, unsigned int i, uint64_t now)
+poll_pair(struct poller *p, struct vhost_device *d, unsigned int i)
 {
 	struct vhost_pair *pair = &d->pair[i];
 	unsigned int n;
@@ -435,17 +438,17 @@ poll_pair(struct poller *p, struct vhost_device *d, unsigned int i, uint64_t now
 	if (n != 0)
 		d->hot_pair = i;
 	if (pair->listens && pair->rx.ready)
-		answer(d, pair, now);
+		answer(d, pair);
 	return n;
 }
 
 /* That its buffers were taken, a guest that counts its requests need not know soon. */
 static void
-call_for_taken(struct vhost_device *d, uint64_t now)
+call_for_taken(struct vhost_device *d)
 {
-	if (now < d->next_call_tsc)
+	if (d->now < d->next_call_tsc)
 		return;
-	d->next_call_tsc = now + CALL_US * d->tsc_us;
+	d->next_call_tsc = d->now + CALL_US * d->tsc_us;
 	for (unsigned int i = 0; i < d->nb_pairs; i++)
 		if (d->pair[i].tx.ready && d->pair[i].tx.call_due)
 			call(d, &d->pair[i].tx);
@@ -455,18 +458,20 @@ unsigned int
 vhost_device_poll(struct poller *p, void *arg)
 {
 	struct vhost_device *d = arg;
-	uint64_t now = rte_rdtsc();
 	unsigned int n;
 
 	if (d->fault != NULL || d->nb_pairs == 0)
 		return 0;
-	n = poll_pair(p, d, d->hot_pair, now);
+	/* It costs as much as all the rest of a turn in which nobody asks. */
+	if (d->nb_turns++ % CLOCK_TURNS == 0)
+		d->now = rte_rdtsc();
+	n = poll_pair(p, d, d->hot_pair);
 	for (unsigned int i = 0; i < COLD_PAIRS && i + 1 < d->nb_pairs; i++) {
 		d->next_pair = d->next_pair + 1 < d->nb_pairs ? d->next_pair + 1 : 0;
 		if (d->next_pair != d->hot_pair)
-			n += poll_pair(p, d, d->next_pair, now);
+			n += poll_pair(p, d, d->next_pair);
 	}
-	call_for_taken(d, now);
+	call_for_taken(d);
 	/* Zeroes were mapped over it, so nothing of what was done reached anybody else. */
 	if (__atomic_load_n(&d->broken, __ATOMIC_ACQUIRE))
 		give_up(d, "the memory of the VM was cut short");

@@ -86,6 +86,8 @@ struct vhost_device {
 	unsigned int nb_pairs;
 	unsigned int next_pair, hot_pair;	/* whose turn it is; who asked last */
 	uint64_t tsc_us;			/* TSC ticks a microsecond */
+	uint64_t now;				/* TSC, some turns ago at most */
+	unsigned int nb_turns;
 	uint64_t next_call_tsc;
 	bool broken;			/* memory was cut short: the handler of SIGBUS stores it */
 	/* counters; any thread may read them */

@@ -63,12 +63,16 @@ write()
 			latency bare_word_guest_rtt $((100 + i)) 200 9000
 			latency ring_rtt $(($2 + i)) 250 $((9000 + i))
 			latency peer_rtt $((1000000 * i * i)) 2000000 3000000
+			latency vhost_rtt 1500 2500 9000
+			latency serial_rtt 90000 100000 9000000
 			latency scale_1_rtt 100 200 9000
 			latency scale_4096_rtt 130 300 9000
 		done
 		rounds ring_throughput Mreq/s 150,160,170
 		rounds idle_cpu share 0.98,0.99,1.0
 		rounds post_cost ns 3.0,3.1,3.2
+		rounds idle_vhost_cost ns 17,18,19
+		rounds bare_vhost_empty ns 20,24,28
 		echo '{"id":"peer_idle_cpu","skipped":"no peer here"}'
 		echo '{"id":"post_cost","skipped":"but it was"}'
 	} >"$1"
@@ -126,7 +130,10 @@ has "... counts" 'worse by more than 5 %' "$dir/text"
 ok "show" $?
 has "the ratio, run by run" "met     round trip to consumed in the guest: p50 at most 1.15 times the bare word's: 1.097 times" "$dir/text"
 has "too wide" 'too wide: 1.00 ms to 25.0 ms' "$dir/text"
-has "a target without its measure" 'virtio-serial: serial_rtt: not measured in this run' "$dir/text"
+has "a target without its measure" 'unmodified peer: ring_applied_rtt: not measured in this run' "$dir/text"
+has "what an idle port costs, beside an empty dequeue" \
+	'met     ... a port that asks nothing costs a turn of the poller no more than an empty rte_vhost_dequeue_burst: 0.75' \
+	"$dir/text"
 has "a virtual machine is said first" '** This machine is virtual (KVMKVMKVM)' "$dir/text"
 
 "$bench" report "$r" >"$dir/report.html"
@@ -135,7 +142,10 @@ has "its end" '</body></html>' "$dir/report.html"
 has "text is text" 'a &lt;CPU&gt;' "$dir/report.html"
 has "slope" 'The slope of the p50: 7.3 ns for 1000 idle channels' "$dir/report.html"
 is "nothing from elsewhere" 0 "$(grep -cE '<script|src=|href=|@import|url\(' "$dir/report.html")"
-is "pictures" 3 "$(grep -c '<svg' "$dir/report.html")"
+is "pictures" 4 "$(grep -c '<svg' "$dir/report.html")"
+is "ring, vhost-user and serial in one picture" "ring, from the guest; vhost-user to freqringd; virtio-serial, from the guest; " \
+	"$(sed -n '/<h3>Ring, vhost-user, virtio-serial/,/<\/svg>/p' "$dir/report.html" |
+		sed -n "s/.*<line class='line'.*<text[^>]*>\(.*\)<\/text>/\1; /p" | tr -d '\n')"
 sed 's/<!DOCTYPE html>//; s/<meta [^>]*>//g; s/<br>//g; s/&nbsp;/ /g' "$dir/report.html" >"$dir/report.xml"
 "$python" -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$dir/report.xml"
 ok "each tag has its end" $?
