@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -34,7 +35,8 @@
 #define VIOLATIONS_MAX		1024u	/* a second, then the channel is quarantined */
 #define STUCK_MS		100u	/* applier without progress: no heartbeat */
 #define BURST_MS		10u	/* of the rate limit */
-#define ANSWER_TIMEOUT_MS	5000
+#define ANSWER_MS		500	/* then it is interrupted, and waited for again */
+#define ANSWER_WAITS		10u
 #define PARKED_NS		1000000	/* between two heartbeats of a parked one */
 
 enum park { PARK_SAME, PARK, UNPARK };
@@ -76,6 +78,8 @@ struct poller {
 		int done_fd;
 		enum { MAIL_NONE, MAIL_POSTED, MAIL_READ } state;
 	} mail;
+	pthread_t thread;			/* while it runs */
+	bool runs;
 	bool stop;
 	bool parked;
 
@@ -671,15 +675,27 @@ poller_turn(struct poller *p)
 	return n;
 }
 
+/* Without it the signal would not end a system call. */
+static void
+on_interrupt(int sig)
+{
+	(void)sig;
+}
+
 int
 poller_run(void *arg)
 {
+	const struct sigaction sa = { .sa_handler = on_interrupt };
 	struct poller *p = arg;
 
+	(void)sigaction(SIGURG, &sa, NULL);
+	p->thread = pthread_self();
+	__atomic_store_n(&p->runs, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&p->stop, __ATOMIC_RELAXED)) {
 		if (poller_turn(p) == 0)
 			rte_pause();
 	}
+	__atomic_store_n(&p->runs, false, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -750,19 +766,30 @@ poller_prepare(struct vm *vm)
 	}
 }
 
+void
+poller_interrupt(struct poller *p)
+{
+	if (__atomic_load_n(&p->runs, __ATOMIC_ACQUIRE))
+		(void)pthread_kill(p->thread, SIGURG);
+}
+
 static int
 await_answer(struct poller *p)
 {
 	struct pollfd pfd = { .fd = p->mail.done_fd, .events = POLLIN, .revents = 0 };
+	unsigned int waits = 0;
 	uint64_t n;
 
 	do {
-		int ret = poll(&pfd, 1, ANSWER_TIMEOUT_MS);
+		int ret = poll(&pfd, 1, ANSWER_MS);
 
 		if (ret < 0 && errno != EINTR)
 			return -errno;
+		if (ret != 0)
+			continue;
+		poller_interrupt(p);
 		/* Taken back unread: it never happens. Otherwise it is being read. */
-		if (ret == 0 && mail_moves(p, MAIL_POSTED, MAIL_NONE))
+		if (++waits >= ANSWER_WAITS && mail_moves(p, MAIL_POSTED, MAIL_NONE))
 			return -ETIMEDOUT;
 	} while ((pfd.revents & POLLIN) == 0);
 	(void)!read(p->mail.done_fd, &n, sizeof(n));

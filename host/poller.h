@@ -10,7 +10,7 @@
  *
  * poller_add, poller_remove, poller_park, poller_extend_leases, those of feeders,
  * and poller_stop are for other threads; they wait for the poller, which answers
- * within some turns.
+ * within some turns. A feeder that hangs in a system call is interrupted meanwhile.
  */
 #ifndef FRQ_POLLER_H
 #define FRQ_POLLER_H
@@ -86,6 +86,12 @@ bool poller_may_serve(struct channel *ch);
 
 /** For a feeder: take what it has put into the channel's ring. @return how many */
 unsigned int poller_serve(struct poller *p, struct channel *ch);
+
+/**
+ * A system call in which the poller hangs fails with EINTR; nothing else happens. By
+ * SIGURG, whose handler poller_run() installs. Any thread.
+ */
+void poller_interrupt(struct poller *p);
 
 void poller_stop(struct poller *p);
 

@@ -8,7 +8,6 @@
 #include "crash.h"
 #include "sigbus.h"
 
-
 /* base is stored last and taken away first: a handler on another thread
  * sees an entry whole or not at all.
  */
@@ -20,6 +19,21 @@ static struct {
 
 /* Between those who watch; the handler does without. */
 static pthread_mutex_t watched_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static _Thread_local bool guarded, guard_hit;
+
+/* What is mapped there may have larger pages than others. */
+static bool
+put_zero_page(uintptr_t at)
+{
+	static const size_t sizes[] = { 4096, 2u << 20, 1u << 30 };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (mmap((void *)(at & ~(sizes[i] - 1)), sizes[i], PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+			return true;
+	return false;
+}
 
 static void
 on_sigbus(int sig, siginfo_t *info, void *context)
@@ -44,6 +58,10 @@ on_sigbus(int sig, siginfo_t *info, void *context)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
 			break;
 		__atomic_store_n(watched[i].broken, true, __ATOMIC_RELEASE);
+		return;
+	}
+	if (guarded && put_zero_page(at)) {
+		guard_hit = true;
 		return;
 	}
 	/* Not ours: the access is repeated and has its usual end. */
@@ -87,4 +105,18 @@ sigbus_unwatch(void *base)
 		if (watched[i].base == (uintptr_t)base)
 			__atomic_store_n(&watched[i].base, 0, __ATOMIC_RELEASE);
 	(void)pthread_mutex_unlock(&watched_lock);
+}
+
+void
+sigbus_guard(void)
+{
+	guard_hit = false;
+	guarded = true;
+}
+
+bool
+sigbus_unguard(void)
+{
+	guarded = false;
+	return guard_hit;
 }

@@ -6,8 +6,9 @@
  * it is mapped; the next access raises SIGBUS. The handler puts zeroed
  * private memory where the region was, which reads as "no request", and
  * sets the flag that was registered with it. So it is with the memory of a
- * guest behind a vhost-user port. A SIGBUS from anywhere else
- * ends the program as it would have without us, after crash_abandon().
+ * guest behind a vhost-user port; and while a thread lets a library map such
+ * memory, wherever that is. A SIGBUS from anywhere else ends the program as it
+ * would have without us, after crash_abandon().
  */
 #ifndef FRQ_SIGBUS_H
 #define FRQ_SIGBUS_H
@@ -31,5 +32,11 @@ int sigbus_watch(void *base, size_t size, bool *broken);
 
 /** Before the mapping goes away. Any thread. */
 void sigbus_unwatch(void *base);
+
+/** From now on a page that this thread faults on becomes one of zeroes, if nobody watches it. */
+void sigbus_guard(void);
+
+/** @return whether that happened since sigbus_guard() */
+bool sigbus_unguard(void);
 
 #endif /* FRQ_SIGBUS_H */

@@ -29,8 +29,12 @@
 #define PROTOCOL_FEATURES (UINT64_C(1) << VHOST_USER_PROTOCOL_F_MQ | \
 	UINT64_C(1) << VHOST_USER_PROTOCOL_F_REPLY_ACK)
 
-/* Of vhost-user's messages, by docs/interop/vhost-user in QEMU. */
-#define SET_MEM_TABLE 5u
+/* Of vhost-user's messages, by docs/interop/vhost-user in QEMU: where the guest's memory goes. */
+#define RESET_OWNER	4u
+#define SET_MEM_TABLE	5u
+
+/* How long the rest of a message may take: all ports' messages wait for it. */
+#define MESSAGE_S 1
 
 struct vhost_port {
 	LIST_ENTRY(vhost_port) link;
@@ -44,6 +48,7 @@ struct vhost_port {
 	pthread_mutex_t lock;
 	int vid;			/* librte_vhost's number, -1: not connected */
 	bool refused;			/* the other end is nobody whom we trust */
+	bool in_message;		/* of QEMU's: what librte_vhost knows is being changed */
 	bool has_memory;		/* QEMU has told of the guest's */
 	bool running;			/* the guest's driver is ready */
 	bool not_modern;		/* but of another age */
@@ -54,6 +59,8 @@ struct vhost_port {
 	void *watched[VHOST_MAX_REGIONS];
 	uint64_t connects, refusals;
 	struct vhost_device device;
+
+	uint64_t calling;		/* device.calling, a second ago; the control thread's */
 };
 
 struct vhost {
@@ -124,6 +131,24 @@ take_memory(struct vhost_port *p)
 
 /* ---- to the poller and back -------------------------------------------------- */
 
+/* The poller writes to it, and must not wait: a pipe might be as full as its reader likes. */
+static int
+checked_call_fd(int fd)
+{
+	static const char eventfd_name[] = "anon_inode:[eventfd]";
+	char link[32], name[sizeof(eventfd_name)];
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name));
+	if (n != (ssize_t)sizeof(eventfd_name) - 1 || memcmp(name, eventfd_name, (size_t)n) != 0)
+		return -1;
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	return fd;
+}
+
 /* @param pair  number; tx: the guest's transmit queue is the odd one */
 static void
 take_ring(struct vhost_port *p, unsigned int pair, bool tx, struct vhost_ring *r)
@@ -135,14 +160,12 @@ take_ring(struct vhost_port *p, unsigned int pair, bool tx, struct vhost_ring *r
 	if (!p->enabled[queue] || rte_vhost_get_vhost_vring(p->vid, queue, &v) < 0 ||
 	    rte_vhost_get_vring_base(p->vid, queue, &avail, &used) < 0)
 		return;
-	if (!vhost_ring_init(r, &(struct vhost_ring){ .size = v.size, .desc = v.desc,
-	    .avail = v.avail, .used = v.used, .call_fd = v.callfd }, avail, used))
+	if (!vhost_ring_init(r, &p->device.memory, &(struct vhost_ring){ .size = v.size,
+	    .desc = v.desc, .avail = v.avail, .used = v.used,
+	    .call_fd = checked_call_fd(v.callfd) }, avail, used))
 		return;
 	/* The poller looks by itself; no exit of the guest is needed. */
 	__atomic_store_n(&r->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
-	/* The poller writes to it, and must not wait. */
-	if (r->call_fd >= 0)
-		(void)fcntl(r->call_fd, F_SETFL, fcntl(r->call_fd, F_GETFL) | O_NONBLOCK);
 	/* What was handed back before may not have been told. */
 	r->call_due = true;
 }
@@ -162,7 +185,9 @@ give(struct vhost_port *p)
 	struct vhost_device *d = &p->device;
 	bool any = false;
 
-	if (p->given || !p->running || p->vm == NULL || d->fault != NULL)
+	/* Amid a message, and after one that failed, librte_vhost's rings may point anywhere. */
+	if (p->given || p->in_message || !p->has_memory || !p->running || p->vm == NULL ||
+	    d->fault != NULL)
 		return;
 	/* A boot ROM's, it may be, and the next one does. */
 	p->not_modern = !is_modern(p->vid);
@@ -255,14 +280,14 @@ on_queue(int vid, uint16_t queue, int enable)
 	return 0;
 }
 
-/* Its number is what a message begins with. */
-static bool
-is_memory(const void *msg)
+/* What a message begins with. */
+static uint32_t
+number_of(const void *msg)
 {
 	uint32_t number;
 
 	memcpy(&number, msg, sizeof(number));
-	return number == SET_MEM_TABLE;
+	return number;
 }
 
 static enum rte_vhost_msg_result
@@ -274,23 +299,32 @@ before_message(int vid, void *msg)
 		return RTE_VHOST_MSG_RESULT_ERR;
 	(void)pthread_mutex_lock(&p->lock);
 	take_back(p);
-	if (is_memory(msg))
+	p->in_message = true;
+	if (number_of(msg) == SET_MEM_TABLE || number_of(msg) == RESET_OWNER) {
 		p->has_memory = false;
+		unwatch_memory(p);
+	}
 	(void)pthread_mutex_unlock(&p->lock);
+	/* librte_vhost looks into what it has mapped before it says where that is. */
+	sigbus_guard();
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
 static enum rte_vhost_msg_result
 after_message(int vid, void *msg)
 {
+	bool cut = sigbus_unguard();
 	struct vhost_port *p = find_port(vid);
 	bool ok;
 
 	if (p == NULL)
 		return RTE_VHOST_MSG_RESULT_ERR;
 	(void)pthread_mutex_lock(&p->lock);
-	p->has_memory |= is_memory(msg);
-	ok = take_memory(p);
+	p->in_message = false;
+	p->has_memory |= number_of(msg) == SET_MEM_TABLE;
+	if (cut && p->vm != NULL)
+		vhost_device_give_up(&p->device, "the memory of the VM was cut short");
+	ok = !cut && take_memory(p);
 	if (ok)
 		give(p);
 	(void)pthread_mutex_unlock(&p->lock);
@@ -327,20 +361,28 @@ peer_of(int fd, const char *path, uid_t *uid)
 	return true;
 }
 
-/* librte_vhost does not tell which descriptor the connection has. */
+/*
+ * librte_vhost does not tell which descriptor the connection has, and waits on it for
+ * the rest of a message.
+ */
 static bool
-peer_is_trusted(const struct vhost *v, const char *path)
+let_in(const struct vhost *v, const char *path)
 {
+	static const struct timeval limit = { .tv_sec = MESSAGE_S };
 	DIR *dir = opendir("/proc/self/fd");
 	bool seen = false, ok = true;
 	const struct dirent *e;
 	uid_t uid;
 
 	while (dir != NULL && (e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.' || !peer_of(atoi(e->d_name), path, &uid))
+		int fd = atoi(e->d_name);
+
+		if (e->d_name[0] == '.' || !peer_of(fd, path, &uid))
 			continue;
 		seen = true;
-		ok = ok && is_trusted(v, uid);
+		ok = ok && is_trusted(v, uid) &&
+			setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+			setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0;
 	}
 	if (dir != NULL)
 		(void)closedir(dir);
@@ -356,13 +398,13 @@ on_connection(int vid)
 	if (p == NULL)
 		return -1;
 	(void)pthread_mutex_lock(&p->lock);
-	ok = peer_is_trusted(p->v, p->path) &&
+	ok = let_in(p->v, p->path) &&
 		rte_vhost_extern_callback_register(vid, &message_ops, NULL) == 0;
 	p->refused = !ok;
 	p->vid = ok ? vid : -1;
 	p->connects += ok;
 	p->refusals += !ok;
-	p->has_memory = false;
+	p->in_message = p->has_memory = false;
 	memset(p->enabled, 0, sizeof(p->enabled));
 	(void)pthread_mutex_unlock(&p->lock);
 	if (ok)
@@ -378,11 +420,12 @@ on_disconnection(int vid)
 {
 	struct vhost_port *p = find_port(vid);
 
+	(void)sigbus_unguard();
 	if (p == NULL)
 		return;
 	(void)pthread_mutex_lock(&p->lock);
 	p->vid = -1;
-	p->has_memory = false;
+	p->in_message = p->has_memory = false;
 	unwatch_memory(p);
 	(void)pthread_mutex_unlock(&p->lock);
 	FRQ_LOG(NOTICE, "VM %s: vhost-user port was closed by its other end", p->name);
@@ -423,9 +466,25 @@ hang_up(struct vhost_port *p)
 	(void)rte_vhost_driver_unregister(p->path);
 	(void)pthread_mutex_lock(&p->lock);
 	p->vid = -1;
-	p->has_memory = p->running = false;
+	p->in_message = p->has_memory = p->running = false;
 	unwatch_memory(p);
 	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* librte_vhost would take it twice, and mix the two up. @return whether nobody had it */
+static bool
+insert_port(struct vhost_port *p)
+{
+	const struct vhost_port *other;
+
+	(void)pthread_mutex_lock(&ports_lock);
+	LIST_FOREACH(other, &ports, link)
+		if (strcmp(other->path, p->path) == 0)
+			break;
+	if (other == NULL)
+		LIST_INSERT_HEAD(&ports, p, link);
+	(void)pthread_mutex_unlock(&ports_lock);
+	return other == NULL;
 }
 
 struct vhost_port *
@@ -442,10 +501,13 @@ vhost_open(struct vhost *v, const char *path, const char *name, struct frq_err *
 	p->vid = -1;
 	(void)snprintf(p->path, sizeof(p->path), "%s", path);
 	(void)snprintf(p->name, sizeof(p->name), "%s", name);
+	if (!insert_port(p)) {
+		frq_err_set(err, "another VM has the same socket %.100s: give one of them a path of its own",
+			path);
+		free(p);
+		return NULL;
+	}
 	(void)pthread_mutex_init(&p->lock, NULL);
-	(void)pthread_mutex_lock(&ports_lock);
-	LIST_INSERT_HEAD(&ports, p, link);
-	(void)pthread_mutex_unlock(&ports_lock);
 	if (dial(p) == 0)
 		return p;
 	frq_err_set(err, "librte_vhost does not take the socket %.100s", path);
@@ -472,7 +534,7 @@ vhost_serve(struct vhost_port *p, struct vm *vm)
 	(void)pthread_mutex_lock(&p->lock);
 	vhost_device_init(&p->device, vm, p->v->c.tsc_hz, p->v->c.notify_fd);
 	p->vm = vm;
-	if (p->vid >= 0 && take_memory(p))
+	if (p->vid >= 0 && !p->in_message && take_memory(p))
 		give(p);
 	(void)pthread_mutex_unlock(&p->lock);
 }
@@ -487,10 +549,15 @@ vhost_release(struct vhost_port *p)
 }
 
 void
-vhost_retry(struct vhost_port *p)
+vhost_tick(struct vhost_port *p)
 {
+	uint64_t calling = __atomic_load_n(&p->device.calling, __ATOMIC_RELAXED);
 	bool refused;
 
+	/* Before the lock, whose holder may be waiting for the poller. */
+	if (calling != 0 && calling == p->calling)
+		poller_interrupt(p->v->c.poller);
+	p->calling = calling;
 	(void)pthread_mutex_lock(&p->lock);
 	refused = p->refused;
 	p->refused = false;
@@ -499,8 +566,12 @@ vhost_retry(struct vhost_port *p)
 	if (!refused)
 		return;
 	hang_up(p);
-	if (dial(p) < 0)
-		FRQ_LOG(ERR, "VM %s: librte_vhost does not take the socket %s again", p->name, p->path);
+	if (dial(p) == 0)
+		return;
+	FRQ_LOG(ERR, "VM %s: librte_vhost does not take the socket %s again", p->name, p->path);
+	(void)pthread_mutex_lock(&p->lock);
+	p->refused = true;
+	(void)pthread_mutex_unlock(&p->lock);
 }
 
 struct vhost *

@@ -9,7 +9,9 @@
  *
  * Its messages come on a thread of librte_vhost's. Each takes the rings back
  * from the poller before it is handled, and gives them again afterwards: no
- * mapping goes away under the poller. The calls below are the control thread's.
+ * mapping goes away under the poller. Whoever is QEMU there may be taken over: what it
+ * says is judged, what it leaves unsaid is not waited for. The calls below are the
+ * control thread's.
  *
  * QEMU waits at its start, and while a port is plugged in, until somebody has
  * connected. So a port is opened as soon as a VM is known that has it, and
@@ -42,7 +44,8 @@ void vhost_free(struct vhost *v);
  * Connect to the socket `path` when it is there.
  *
  * @param name  of the VM, for messages; copied
- * @return NULL and *err: librte_vhost does not take it, or no memory
+ * @return NULL and *err: another port has that socket, librte_vhost does not take it, or no
+ * memory
  */
 struct vhost_port *vhost_open(struct vhost *v, const char *path, const char *name,
 	struct frq_err *err);
@@ -56,8 +59,11 @@ void vhost_serve(struct vhost_port *p, struct vm *vm);
 /** Afterwards nobody but the caller uses the VM. */
 void vhost_release(struct vhost_port *p);
 
-/** Once a second: connect again where the other end was not let in. */
-void vhost_retry(struct vhost_port *p);
+/**
+ * Once a second: connect again where the other end was not let in, and get the poller
+ * out of a write that blocks.
+ */
+void vhost_tick(struct vhost_port *p);
 
 const char *vhost_path(const struct vhost_port *p);
 

@@ -66,16 +66,35 @@ is_aligned(const void *p, uintptr_t to)
 	return p != NULL && (uintptr_t)p % to == 0;
 }
 
-bool
-vhost_ring_init(struct vhost_ring *r, const struct vhost_ring *as, uint16_t avail_base,
-	uint16_t used_base)
+/* By addresses of ours. */
+static bool
+is_mapped(const struct guest_memory *m, const void *at, uint64_t len)
 {
+	for (unsigned int i = 0; i < m->nb; i++) {
+		const struct guest_region *r = &m->region[i];
+		uintptr_t begin = (uintptr_t)r->host, p = (uintptr_t)at;
+
+		if (p >= begin && p - begin < r->size && len <= r->size - (p - begin))
+			return true;
+	}
+	return false;
+}
+
+bool
+vhost_ring_init(struct vhost_ring *r, const struct guest_memory *m,
+	const struct vhost_ring *as, uint16_t avail_base, uint16_t used_base)
+{
+	uint64_t size = as->size;
+
 	*r = *as;
 	r->next = avail_base;
 	r->used_next = used_base;
 	/* As virtio demands of a split ring. */
 	r->ready = r->size != 0 && (r->size & (r->size - 1)) == 0 && is_aligned(r->desc, 16) &&
-		is_aligned(r->avail, 2) && is_aligned(r->used, 4);
+		is_aligned(r->avail, 2) && is_aligned(r->used, 4) &&
+		is_mapped(m, r->desc, size * sizeof(r->desc[0])) &&
+		is_mapped(m, r->avail, sizeof(*r->avail) + size * sizeof(r->avail->ring[0])) &&
+		is_mapped(m, r->used, sizeof(*r->used) + size * sizeof(r->used->ring[0]));
 	return r->ready;
 }
 
@@ -126,17 +145,36 @@ wants_call(const struct vhost_ring *r)
 		VRING_AVAIL_F_NO_INTERRUPT) == 0;
 }
 
+void
+vhost_device_give_up(struct vhost_device *d, const char *why)
+{
+	const uint64_t one = 1;
+
+	__atomic_store_n(&d->fault, why, __ATOMIC_RELEASE);
+	if (d->notify_fd >= 0)
+		(void)!write(d->notify_fd, &one, sizeof(one));
+}
+
+/*
+ * It must not block, and does not as long as QEMU leaves the flag alone, which it
+ * shares. If it does we are interrupted (vhost_tick), and the guest has had its day.
+ */
 static void
 call(struct vhost_device *d, struct vhost_ring *r)
 {
 	const uint64_t one = 1;
+	ssize_t n;
 
 	r->call_due = false;
 	/* The guest asks for interrupts and then looks at the index. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (r->call_fd < 0 || !wants_call(r))
+	if (r->call_fd < 0 || d->fault != NULL || !wants_call(r))
 		return;
-	(void)!write(r->call_fd, &one, sizeof(one));
+	__atomic_store_n(&d->calling, counter_get(&d->stats.calls) + 1, __ATOMIC_RELAXED);
+	n = write(r->call_fd, &one, sizeof(one));
+	__atomic_store_n(&d->calling, 0, __ATOMIC_RELAXED);
+	if (n < 0 && errno == EINTR)
+		vhost_device_give_up(d, "QEMU had its eventfd block");
 	counter_add(&d->stats.calls, 1);
 }
 
@@ -215,17 +253,6 @@ take_buffer(struct vhost_device *d, struct vhost_pair *pair, const struct descri
 	return 0;
 }
 
-/* Not ours to serve any more: the ring cannot be told from garbage. */
-static void
-give_up(struct vhost_device *d, const char *why)
-{
-	const uint64_t one = 1;
-
-	__atomic_store_n(&d->fault, why, __ATOMIC_RELEASE);
-	if (d->notify_fd >= 0)
-		(void)!write(d->notify_fd, &one, sizeof(one));
-}
-
 static unsigned int
 take_frames(struct poller *p, struct vhost_device *d, struct vhost_pair *pair)
 {
@@ -249,7 +276,7 @@ take_frames(struct poller *p, struct vhost_device *d, struct vhost_pair *pair)
 		hand_back(&pair->tx, b.head, 0);
 	}
 	if (ret < 0)
-		give_up(d, "the guest broke a transmit queue");
+		vhost_device_give_up(d, "the guest broke a transmit queue");
 	if (n == 0)
 		return 0;
 	/* Taken and remembered before the guest has the buffers back. */
@@ -380,7 +407,7 @@ static void
 note_sent(struct vhost_device *d, struct vhost_pair *pair, int ret)
 {
 	if (ret < 0) {
-		give_up(d, "the guest broke a receive queue");
+		vhost_device_give_up(d, "the guest broke a receive queue");
 	} else if (ret > 0) {
 		counter_add(&d->stats.answers, 1);
 		pair->drop_told = false;
@@ -474,7 +501,7 @@ vhost_device_poll(struct poller *p, void *arg)
 	call_for_taken(d);
 	/* Zeroes were mapped over it, so nothing of what was done reached anybody else. */
 	if (__atomic_load_n(&d->broken, __ATOMIC_ACQUIRE))
-		give_up(d, "the memory of the VM was cut short");
+		vhost_device_give_up(d, "the memory of the VM was cut short");
 	return n;
 }
 

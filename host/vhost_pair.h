@@ -90,6 +90,7 @@ struct vhost_device {
 	unsigned int nb_turns;
 	uint64_t next_call_tsc;
 	bool broken;			/* memory was cut short: the handler of SIGBUS stores it */
+	uint64_t calling;		/* the number of the write to an eventfd under way, 0: none */
 	/* counters; any thread may read them */
 	struct vhost_stats {
 		uint64_t frames, hellos, answers, answers_dropped, calls;
@@ -110,10 +111,18 @@ void vhost_device_init(struct vhost_device *d, struct vm *vm, uint64_t tsc_hz, i
  * Set up a ring.
  *
  * @param base  where avail is looked at, and used goes on
- * @return whether size and alignment are those of a virtqueue
+ * @return whether size and alignment are those of a virtqueue, and all of it is in the
+ * guest's memory
  */
-bool vhost_ring_init(struct vhost_ring *r, const struct vhost_ring *as, uint16_t avail_base,
-	uint16_t used_base);
+bool vhost_ring_init(struct vhost_ring *r, const struct guest_memory *m,
+	const struct vhost_ring *as, uint16_t avail_base, uint16_t used_base);
+
+/**
+ * Do not serve it any more, because its rings cannot be told from garbage.
+ *
+ * @param why  a sentence that lives for ever
+ */
+void vhost_device_give_up(struct vhost_device *d, const char *why);
 
 /** One turn; the feeder. */
 unsigned int vhost_device_poll(struct poller *p, void *arg);

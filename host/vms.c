@@ -360,8 +360,11 @@ is_other_machine(const struct entry *e, const struct vm_map_vm *m)
 	return strcmp(e->shmem, m->shmem) != 0 || e->qemu_pid != m->qemu_pid;
 }
 
-/* As the map, the configuration and the operator say; whom that admits serve_vm does. */
-static void
+/*
+ * As the map, the configuration and the operator say; whom that admits serve_vm does.
+ * @return its entry, NULL: no memory for one
+ */
+static struct entry *
 follow_vm(struct vms *v, const struct vm_map_vm *m)
 {
 	struct entry *e = find_entry(v, m->uuid);
@@ -370,7 +373,7 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	if (e == NULL)
 		e = add_entry(v, m);
 	if (e == NULL)
-		return;
+		return NULL;
 	e->state = m->state;
 	(void)snprintf(e->name, sizeof(e->name), "%s", m->name);
 	vms_sleep_follow(v, e);
@@ -387,7 +390,7 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 				"serial channels");
 	}
 	if (e->vm != NULL)
-		return;
+		return e;
 	if (strcmp(e->shmem, m->shmem) != 0) {
 		if (e->ours)
 			memcpy(e->former, e->shmem, sizeof(e->former));
@@ -399,6 +402,7 @@ follow_vm(struct vms *v, const struct vm_map_vm *m)
 	if (problem[0] != '\0' || m->shmem[0] == '\0')
 		say_problem(e, problem);
 	e->may_be_served = problem[0] == '\0';
+	return e;
 }
 
 static void
@@ -422,8 +426,12 @@ serve_vm(struct vms *v, const struct vm_map_vm *m)
 void
 vms_follow_all(struct vms *v)
 {
-	for (unsigned int i = 0; i < v->map->nb_vms; i++)
-		follow_vm(v, v->map->vm[i]);
+	for (unsigned int i = 0; i < v->map->nb_vms; i++) {
+		struct entry *e = follow_vm(v, v->map->vm[i]);
+
+		if (e != NULL)
+			vms_vhost_leave(v, e, v->map->vm[i]);
+	}
 	for (unsigned int i = 0; i < v->map->nb_vms; i++)
 		serve_vm(v, v->map->vm[i]);
 	vms_hand_over_map(v);

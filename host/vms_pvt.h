@@ -55,6 +55,7 @@ struct entry {
 	struct vm *vhost;	/* over a region of ours; NULL: no vhost-user port is served */
 	struct vhost_port *port; /* NULL: it has none */
 	pid_t vhost_pid;
+	bool vhost_wanted;	/* the map has one, and it may be connected to */
 	bool vhost_told;	/* that it was quarantined */
 	char expected[VM_MAP_VHOST_PATH];	/* socket of a port that is being plugged in */
 	unsigned int expected_s;	/* for how many ticks yet */
@@ -146,7 +147,10 @@ struct vm *vms_make_private(const struct vms *v, const struct vm_map_vm *m, cons
 
 /* ---- vms_vhost.c --------------------------------------------------------------- */
 
-/** Follow the vhost-user port of a VM: connect to it, serve it, or neither. */
+/** What of a VM's vhost-user port has to go, goes: the ports of others come after it. */
+void vms_vhost_leave(struct vms *v, struct entry *e, const struct vm_map_vm *m);
+
+/** Then: connect to it, serve it, or neither. */
 void vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m);
 
 /** It is not served any more, nor connected to. @param gone  nor is there its machine */

@@ -44,6 +44,19 @@ is_safe(const struct vms *v, const struct vm_map_vm *m, char *problem, size_t si
 	return false;
 }
 
+/* A clone's that is off: QEMU's socket is that of the VM that runs. */
+static bool
+is_another_s(const struct vms *v, const struct vm_map_vm *m)
+{
+	for (unsigned int i = 0; i < v->map->nb_vms; i++) {
+		const struct vm_map_vm *other = v->map->vm[i];
+
+		if (other != m && other->state != VM_DEFINED && strcmp(other->vhost, m->vhost) == 0)
+			return m->state == VM_DEFINED;
+	}
+	return false;
+}
+
 /* @return whether there is one that may be connected to; else why not */
 static bool
 judge(const struct vms *v, const struct entry *e, const struct vm_map_vm *m, char *problem,
@@ -54,6 +67,10 @@ judge(const struct vms *v, const struct entry *e, const struct vm_map_vm *m, cha
 		return false;
 	if (m->vhost_problem[0] != '\0') {
 		(void)snprintf(problem, size, "%s", m->vhost_problem);
+		return false;
+	}
+	if (is_another_s(v, m)) {
+		(void)snprintf(problem, size, "another VM, which runs, has the same socket: give one of them a path of its own");
 		return false;
 	}
 	return is_safe(v, m, problem, size);
@@ -111,13 +128,13 @@ vms_vhost_drop(struct vms *v, struct entry *e, bool gone)
 }
 
 void
-vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
+vms_vhost_leave(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 {
 	char problem[sizeof(e->vhost_problem)];
 	bool wanted = judge(v, e, m, problem, sizeof(problem));
 	bool gone = m->state == VM_DEFINED || e->vhost_pid != m->qemu_pid;
-	struct frq_err err;
 
+	e->vhost_wanted = wanted;
 	/* Not there yet: the port that it is to be stays as it is. */
 	if (m->vhost[0] == '\0' && e->expected_s != 0)
 		return;
@@ -130,7 +147,14 @@ vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 		vms_vhost_drop(v, e, gone);
 	else if (gone)
 		stop_serving(v, e, true);
-	if (!wanted)
+}
+
+void
+vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
+{
+	struct frq_err err;
+
+	if (!e->vhost_wanted)
 		return;
 	if (e->port == NULL)
 		e->port = vhost_open(v->c.vhost, m->vhost, m->name, &err);
@@ -164,7 +188,7 @@ vms_vhost_tick(struct vms *v, struct entry *e)
 	if (e->expected_s != 0 && --e->expected_s == 0 && e->vhost == NULL)
 		vms_vhost_drop(v, e, false);
 	if (e->port != NULL)
-		vhost_retry(e->port);
+		vhost_tick(e->port);
 }
 
 void

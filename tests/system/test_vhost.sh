@@ -42,7 +42,7 @@ modules='for m in failover net_failover virtio_net; do
 
 VM_XML_DOMAIN=$shared VM_XML_DEVICES=$(port a 01) vm_xml a 2 | vm_define || bail "a domain"
 FR_CONFIG="[vms]
-allow = a, b"
+allow = a, b, clone"
 fr_start || bail "freqringd"
 # QEMU waits at its start until the daemon has connected.
 vm_start a || bail "a guest"
@@ -61,6 +61,16 @@ guest a 'freqring-guest set 0 1400000 && freqring-guest get 0'
 like "get" '1400000' "$out"
 run fr status a
 like "status has the port" 'vhost-user' "$out"
+
+# --- a clone of it, with the same socket ------------------------------------------------
+
+vm_virsh dumpxml a --inactive | sed '/<uuid>/d; s|<name>a</name>|<name>clone</name>|' >"$VM_WORKDIR/clone.xml"
+vm_virsh define "$VM_WORKDIR/clone.xml" >/dev/null || bail "a clone"
+soon_st "a clone that is off does not get the socket" \
+	"'has the same socket' in vm('clone')['vhost_problem']" true
+guest a 'freqring-guest set 0 min'
+soon_st "... and whose it is is served" "$here" 800000
+vm_virsh undefine clone >/dev/null || bail "undefine"
 
 # --- the daemon comes and goes while a program asks ----------------------------------
 

@@ -58,7 +58,7 @@ FX_UNUSED static void
 fe_ring_set(struct front_end *f, struct fe_ring *m, struct vhost_ring *r, int *call_fd)
 {
 	*call_fd = eventfd(0, EFD_NONBLOCK);
-	assert_true(vhost_ring_init(r, &(struct vhost_ring){ .size = FE_SIZE, .desc = m->desc,
+	assert_true(vhost_ring_init(r, &f->d.memory, &(struct vhost_ring){ .size = FE_SIZE, .desc = m->desc,
 		.avail = (struct vring_avail *)(void *)m->avail,
 		.used = (struct vring_used *)(void *)&m->used, .call_fd = *call_fd }, 0, 0));
 	for (unsigned int i = 0; i < FE_SIZE; i++)

@@ -323,16 +323,16 @@ test_ring_shape(void **state)
 	struct front_end *f = *state;
 	struct vhost_ring as = f->d.pair[0].tx, r;
 
-	assert_true(vhost_ring_init(&r, &as, 5, 5));
+	assert_true(vhost_ring_init(&r, &f->d.memory, &as, 5, 5));
 	as.size = 0;
-	assert_false(vhost_ring_init(&r, &as, 0, 0));
+	assert_false(vhost_ring_init(&r, &f->d.memory, &as, 0, 0));
 	as.size = 48;
-	assert_false(vhost_ring_init(&r, &as, 0, 0));
+	assert_false(vhost_ring_init(&r, &f->d.memory, &as, 0, 0));
 	as.size = FE_SIZE;
 	as.desc = (struct vring_desc *)(void *)((uint8_t *)as.desc + 8);
-	assert_false(vhost_ring_init(&r, &as, 0, 0));
+	assert_false(vhost_ring_init(&r, &f->d.memory, &as, 0, 0));
 	as.desc = NULL;
-	assert_false(vhost_ring_init(&r, &as, 0, 0));
+	assert_false(vhost_ring_init(&r, &f->d.memory, &as, 0, 0));
 }
 
 /* QEMU's file shrinks under the poller: that device is out, the process lives. */
