@@ -40,6 +40,7 @@ struct applier {
 	uint64_t generation;
 	uint64_t lease_end_ms;		/* the earliest, or NO_LEASE */
 	bool tell;			/* the control thread, at the end of this step */
+	bool watched;			/* it wants to be told, see applier_watch */
 	struct domains *domains;
 	uint64_t wakeups, leases_expired; /* counters */
 };
@@ -521,6 +522,11 @@ applier_step(struct applier *a)
 {
 	bool work = step(a);
 
+	/* No fence: who began to watch just now may be missed, and looks once a second. */
+	if (work && __atomic_load_n(&a->watched, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&a->watched, false, __ATOMIC_RELAXED);
+		a->tell = true;
+	}
 	tell_control(a);
 	return work;
 }
@@ -581,6 +587,12 @@ applier_run(void *arg)
 	}
 	domains_give_back(a->domains);
 	return 0;
+}
+
+void
+applier_watch(struct applier *a)
+{
+	__atomic_store_n(&a->watched, true, __ATOMIC_SEQ_CST);
 }
 
 void

@@ -27,7 +27,7 @@ struct applier_config {
 	enum config_failsafe failsafe; /* what counts where a guest cannot be believed */
 	bool spin;		/* has a CPU of its own: spin a while before it sleeps */
 	/* eventfd: a map came into force, or something was published on a serial
-	 * channel, or a ring reclaims its vCPU; or -1
+	 * channel, or a ring reclaims its vCPU, or as applier_watch asks; or -1
 	 */
 	int done_fd;
 };
@@ -54,6 +54,12 @@ void applier_set_map(struct applier *a, struct applier_map *map);
 
 /** The generation of the map in force. */
 uint64_t applier_generation(const struct applier *a);
+
+/**
+ * Tell by done_fd when a step in which something was done has ended, once. One
+ * that ends just now may be missed: look once a second, too.
+ */
+void applier_watch(struct applier *a);
 
 void applier_stop(struct applier *a);
 

@@ -29,6 +29,7 @@ struct daemon {
 	struct libvirt_watch *watch;
 	struct libvirt_jobs *jobs;
 	struct power_orders *orders;
+	struct cpu_orders *cpu_orders;
 	struct node_power *node;
 	struct control *control;
 

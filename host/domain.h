@@ -109,6 +109,7 @@ enum cpu_control {
 
 struct domain_cpu_stats {
 	bool managed, table_known;
+	bool pending;			/* some CPU of the domain is still to be set */
 	enum cpu_control control;
 	enum frq_reason problem;
 	unsigned int policy, domain;	/* the lowest managed CPU of each */

@@ -30,6 +30,7 @@ domains_get_cpu(const struct domains *ds, unsigned int cpu, struct domain_cpu_st
 	st->turbo = (told >> 24 & 1) != 0;
 	st->manual = (told >> 25 & 1) != 0;
 	st->bound = (enum decision_bound)(told >> 32);
+	st->pending = __atomic_load_n(&d->pending, __ATOMIC_RELAXED);
 	st->winner = __atomic_load_n(&d->winner, __ATOMIC_RELAXED);
 	st->table_known = __atomic_load_n(&p->known, __ATOMIC_ACQUIRE);
 	if (!st->table_known)

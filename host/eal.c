@@ -27,8 +27,8 @@
 #define FILE_PREFIX	"freqring"
 
 /* "0@0,1@1,...": EAL panics on a CPU it may not use, so config.c checked them. */
-static int
-lcores_option(const struct config *c, char *buf, size_t size, struct frq_err *err)
+int
+eal_lcores(const struct config *c, char *buf, size_t size, struct frq_err *err)
 {
 	char control[1024];
 	int n;
@@ -155,7 +155,7 @@ eal_start(const struct config *c, unsigned int *poller_lcore, struct frq_err *er
 		"--log-level", "lib.telemetry:error",
 		"--log-level", level, NULL,
 	};
-	int ret = lcores_option(c, lcores, sizeof(lcores), err);
+	int ret = eal_lcores(c, lcores, sizeof(lcores), err);
 
 	if (ret < 0)
 		return ret;

@@ -24,6 +24,14 @@
 #include "config.h"
 
 /**
+ * Which lcores there are, as EAL is told. A managed CPU has to be one where
+ * librte_power sets it.
+ *
+ * @return 0, or -ERANGE or -E2BIG with *err: there is no lcore for some CPU
+ */
+int eal_lcores(const struct config *c, char *buf, size_t size, struct frq_err *err);
+
+/**
  * Start EAL without hugepages, PCI devices or shared files. Ignores SIGPIPE, and moves
  * the calling thread to the control CPUs.
  *

@@ -30,6 +30,7 @@
 #include "events.h"
 #include "log.h"
 #include "operator.h"
+#include "operator_cpu.h"
 #include "operator_domain.h"
 #include "operator_node.h"
 #include "operator_power.h"
@@ -87,6 +88,7 @@ on_applier(evutil_socket_t fd, short what, void *arg)
 	take_fd(fd);
 	vms_applier_done(d->vms);
 	node_power_applied(d->node);
+	cpu_orders_follow(d->cpu_orders);
 }
 
 static void
@@ -165,6 +167,7 @@ on_check(evutil_socket_t fd, short what, void *arg)
 	applier_check_cpus(d->applier);
 	vms_tick(d->vms);
 	power_orders_tick(d->orders);
+	cpu_orders_follow(d->cpu_orders);
 }
 
 static void
@@ -523,6 +526,13 @@ start_orders(struct daemon *d, struct frq_err *err)
 }
 
 static int
+start_cpu_orders(struct daemon *d, struct frq_err *err)
+{
+	d->cpu_orders = cpu_orders_create(d, err);
+	return d->cpu_orders != NULL ? 0 : -ENOMEM;
+}
+
+static int
 start_node(struct daemon *d, struct frq_err *err)
 {
 	d->node = node_power_create(d, err);
@@ -569,6 +579,7 @@ static int (*const parts[])(struct daemon *d, struct frq_err *err) = {
 	start_vms,
 	start_jobs,
 	start_orders,
+	start_cpu_orders,
 	start_node,
 	start_control,
 	start_libvirt,
@@ -591,6 +602,7 @@ stop(struct daemon *d)
 	telemetry_stop();
 	libvirt_jobs_free(d->jobs);
 	power_orders_free(d->orders);
+	cpu_orders_free(d->cpu_orders);
 	node_power_free(d->node);
 	if (d->watch != NULL)
 		libvirt_watch_stop(d->watch);

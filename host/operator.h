@@ -10,13 +10,6 @@
 
 #include "control.h"
 
-/**
- * {"cpu": N or "cpus": LIST, "freq": "up" | "down" | "min" | "max" |
- * "enable_turbo" | "disable_turbo" | "release" | kHz}; "cpus": "all" goes with
- * release alone. Gives {"cpus": how many}.
- */
-json_t *set_cpu_freq_run(struct rpc_call *call);
-
 /** {"vm", "vcpu", "enabled": BOOL}. Gives {"changed": how many}. */
 json_t *set_channel_status_run(struct rpc_call *call);
 

@@ -50,6 +50,9 @@ void vms_follow(struct vms *v, struct vm_map *map);
 int vms_set_cpus(struct vms *v, const struct cpuset *cpus, uint8_t op, uint32_t khz,
 	struct frq_err *err);
 
+/** Of the last map handed to the applier: what was changed before is in it. */
+uint64_t vms_generation(const struct vms *v);
+
 /** The CPUs that an operator has set. */
 void vms_manual_cpus(const struct vms *v, struct cpuset *cpus);
 

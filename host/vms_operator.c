@@ -112,6 +112,12 @@ vms_set_cpus(struct vms *v, const struct cpuset *cpus, uint8_t op, uint32_t khz,
 	return 0;
 }
 
+uint64_t
+vms_generation(const struct vms *v)
+{
+	return v->generation;
+}
+
 void
 vms_manual_cpus(const struct vms *v, struct cpuset *cpus)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
 #include "columns.h"
@@ -13,6 +14,15 @@ served(const json_t *vm)
 	if (flag_of(vm, "served"))
 		return flag_of(vm, "added") ? "yes, added" : "yes";
 	return flag_of(vm, "allowed") ? "no" : "not allowed";
+}
+
+/* "defined" is also whoever suspended to disk, which libvirt does not know. */
+static const char *
+state_of(const json_t *vm)
+{
+	const char *power = text_of(vm, "power");
+
+	return strcmp(power, "suspended to disk") == 0 ? power : text_of(vm, "state");
 }
 
 static void
@@ -28,7 +38,7 @@ print_table(const json_t *vms)
 		char ways[WAYS_SIZE];
 
 		columns_add(&c, "%s", text_of(vm, "name"));
-		columns_add(&c, "%s", text_of(vm, "state"));
+		columns_add(&c, "%s", state_of(vm));
 		columns_add(&c, "%s", served(vm));
 		columns_add(&c, "%jd", number_of(vm, "nb_vcpus"));
 		columns_add(&c, "%jd", number_of(vm, "requests"));

@@ -252,6 +252,8 @@ editor_read(struct editor *e)
 	int len;
 
 	e->dropped = false;
+	/* el_gets() would print the prompt before keys are its own. */
+	(void)el_set(e->el, EL_PREP_TERM, 1);
 	line = el_gets(e->el, &len);
 	if (line == NULL || len <= 0) {
 		printf("\n");

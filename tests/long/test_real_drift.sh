@@ -31,6 +31,12 @@ like "it is an event" \
 	'drift +CPU 1: somebody chose the governor performance; left to them until it is ours again' "$out"
 like "the guest is told" '^show: .*granted 0, .*somebody else on the host set' "$out"
 like "... also when it asks for something else" '^1200000: .*somebody else on the host set' "$out"
+h 'fr set_cpu_freq 1 min'
+same "an operator is told, too, exit status" 1 "$status"
+like "... what is in his way" 'CPU 1: not in force: somebody else chose the governor performance, and is let; wanted: 800 MHz' "$out"
+h 'fr release 1'
+same "... and when he ends that, exit status" 1 "$status"
+like "... likewise" 'CPU 1: released, but not as the votes say yet: somebody else chose' "$out"
 mark_of_drift=$(since)
 h 'put 1 scaling_governor userspace'
 soon "ours again: what was asked for last is set" port 1 1200000
@@ -85,6 +91,9 @@ h 'fr events; fr status; post web 0 show'
 like "it is an event" 'offline +CPU 1 went offline: what was asked for it waits until it is back' "$out"
 like "the status says so" '^CPU 1: it is offline; wanted: 1800 MHz' "$out"
 like "the guest is told" '^show: .*the physical CPU is offline' "$out"
+h 'fr set_cpu_freq 1 max; echo status $?; fr vcpupin web 0 1; echo status $?'
+same "an operator can neither set it nor pin to it" 2 "$(grep -c 'CPU 1 is offline (online: 0,2-5)' <<<"$out")"
+same "... exit status" 2 "$(grep -cx 'status 1' <<<"$out")"
 h 'online 1 1'
 soon_st "back online" "cpu(1)['decided_khz']" 1800000
 # The kernel takes it for the top; so that no write is swallowed something
@@ -139,6 +148,14 @@ like "CPUs come and go, and requests for another one are done" '^max: .*granted 
 unlike "... all of them" 'refused to set' "$out"
 like "... as promised" '^CPU 1: ours, 2301 MHz, userspace: ok' "$out"
 check "... at the port" port 1 2301000
+h '(for i in 1 2 3 4 5 6; do online 3 0; online 3 1; done) & plug=$!
+	while kill -0 $plug 2>/dev/null; do
+		for mhz in 800 1800; do
+			fr set_cpu_freq 1 $mhz && [ "$(get 1 scaling_setspeed)" = ${mhz}000 ] || echo "not at $mhz MHz"
+		done
+	done
+	fr release 1'
+same "so are an operator's words, each in force when it is answered" "released: CPU 1" "$out"
 h 'post web 0 release'
 
 # Released while it is offline: given back when it is online again.

@@ -439,4 +439,33 @@ rm "$VM_WORKDIR/fr/cpufreq.journal"
 rm -r "$tree"/cpu*/cpufreq
 refused "no cpufreq" 'has no cpufreq driver .*backend = simulated'
 
+# ---- more CPUs than there are lcores, and a gap: with the simulated backend --------
+
+note "many CPUs"
+acpi_tree
+for file in possible present; do
+	echo 0-1,130-255 >"$tree/$file"
+done
+echo 0-1,130-149,151-255 >"$tree/online"
+FR_BACKEND=simulated fr_start --managed-cpus 0,131-200 || bail "freqringd with 71 CPUs"
+run fr set_cpu_freq_mask "0x1$(printf '%032d' 0)" max # CPU 128
+same "CPU 128 is in the gap, exit status" 1 "$status"
+like "... and named" 'CPU 128 is not managed \(managed_cpus = 0,131-200\)' "$out"
+mask="0x1$(printf '%017d' 0)8$(printf '%032d' 0)" # CPUs 200 and 131
+run fr set_cpu_freq_mask "$mask" 1400
+same "CPUs 131 and 200 are set, exit status" "0 " "$status $out"
+run fr show_cpu_freq_mask "$mask"
+same "... as they say" "Core 131: 1400000 Core 200: 1400000" "$(xargs <<<"$out")"
+run fr set_cpu_freq 150 max
+same "CPU 150 is offline, exit status" 1 "$status"
+like "... and named" 'CPU 150 is offline \(online: 0-1,130-149,151-255\)' "$out"
+run fr vcpupin any 0 150
+same "... nor is pinned to, exit status" 1 "$status"
+like "... and named" 'CPU 150 is offline \(online: 0-1,130-149,151-255\)' "$out"
+run fr set_cpu_freq 201 max
+like "CPU 201 is not managed" 'CPU 201 is not managed' "$out"
+run fr release all
+same "released" "released: CPU 131,200" "$out"
+fr_stop
+
 sys_end

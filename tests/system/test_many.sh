@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 150
 # Many at once: 40 domains that are off beside two that run, of which an event
-# reads one; 1000 clients on the control socket, which are served or told that
-# they are too many; lines of 64 KiB, in pieces, and garbage; a subscriber that
-# does not read. A guest is served all along.
+# reads one; a VM with 100 vCPUs; 1000 clients on the control socket, which are
+# served or told that they are too many; lines of 64 KiB, in pieces, and garbage;
+# a subscriber that does not read. A guest is served all along.
 set -u
 # shellcheck source=tests/system/check.sh
 . "$(dirname "$0")/check.sh" "$@"
@@ -62,6 +62,41 @@ check "... it is read again and again" test "$pins" -ge 20
 # Once a second all are looked at: up to four calls when closely.
 check "... the others are not, for that" test "$others" -le $((4 * (seconds + 1)))
 note "from libvirt's event to the new map in force, us: $(st "s['libvirt']['map_latency_us']")"
+
+# --- many vCPUs: a boot sector that halts, and whose voices are lent by the host ---
+{
+	printf '\xfa\xf4\xeb\xfc'
+	head -c 506 /dev/zero
+	printf '\x55\xaa'
+} >"$VM_WORKDIR/g/wide.img"
+chmod 644 "$VM_WORKDIR/g/wide.img"
+[ "$(id -u)" -ne 0 ] || chown "$VM_QEMU_USER" "$VM_WORKDIR/g/wide.img"
+VM_PINS="70:$there_cpu 99:$here_cpu" VM_XML_DEVICES="<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+	<source file='$VM_WORKDIR/g/wide.img'/><target dev='hda' bus='ide'/></disk>" \
+	vm_xml wide 100 "$(sys_shm wide)" | sed '/<kernel>/d; /<initrd>/d; /<cmdline>/d' | vm_define ||
+	bail "a domain with 100 vCPUs"
+vm_virsh start wide >/dev/null || bail "a VM with 100 vCPUs"
+soon_st "a VM with 100 vCPUs is served" "[vm('wide')['admitted'], len(vm('wide')['channels'])]" '[true, 100]'
+voice()
+{
+	run "$FR_BUILD/tests/host/post" "/dev/shm/$(sys_shm wide)" "$@"
+}
+voice 70 1700000
+like "vCPU 70 asks, and is heard" 'granted 1700000' "$out"
+same "... where it is pinned" 1700000 "$(st "cpu($there_cpu)['decided_khz']")"
+run fr vcpupin wide 70 "$here_cpu"
+soon_st "... and where it is pinned now" "[cpu($here_cpu)['decided_khz'], cpu($there_cpu)['decided_khz']]" '[1700000, 0]'
+voice 99 2300000
+same "vCPU 99 beside it: the highest wish decides" 2300000 "$(st "cpu($here_cpu)['decided_khz']")"
+run fr set_channel_status wide "$(seq -s , 36 99)" disabled
+same "64 channels are named, each of them" "Updated status of 64 channels for VM 'wide'" "$out"
+soon_st "... and have no vote" "cpu($here_cpu)['decided_khz']" 0
+run fr show_vm wide
+same "show_vm shows all" "36 CONNECTED, 64 DISABLED, 100 vCPUs" \
+	"$(grep -c 'status = CONNECTED' <<<"$out") CONNECTED, $(grep -c 'status = DISABLED' <<<"$out") DISABLED, $(grep -c 'Physical CPU Mask' <<<"$out") vCPUs"
+vm_virsh destroy wide >/dev/null
+vm_virsh undefine wide >/dev/null
+soon "gone: its object is removed" test ! -e "/dev/shm/$(sys_shm wide)"
 
 # --- many clients ---
 clients=$sys_here/clients.py

@@ -142,6 +142,22 @@ wait "$detach"
 note "detach from a QEMU that hung: $(tail -n 1 "$VM_WORKDIR/detach")"
 run fr attach b
 soon_st "it goes on: served" "vm('b')['admitted']" true
+
+# --- its device goes and comes while its programs ask ---
+forget_told
+run fr detach b --live
+same "detached while its guest asks, exit status" 0 "$status"
+like "... it let go" '^live: .*detached$' "$out"
+unlike "... really" '<shmem' "$(vm_virsh dumpxml b)"
+soon_st "... not served any more" "'b' in [v['name'] for v in s['vms']]" false
+soon_st "... its vote is gone" "$there" 0
+same "... the other VM's is not" 1400000 "$(st "$here")"
+run fr attach b --live
+same "attached while its guest runs, exit status" 0 "$status"
+soon_st "... served" "vm('b')['admitted']" true
+soon "... both told" told device 'VM b: device shmem0 was (added|removed)'
+requests=$(st "vm('b')['requests']")
+soon "... and its program asks again" sys_st_is "vm('b')['requests'] > $requests" true
 vm_exec b 'kill $(cat /tmp/flood.pid); killall freqring-guest' >/dev/null 2>&1
 guest b 'freqring-guest set 0 1100'
 same "... and heard" 1100000 "$(st "$there")"
@@ -233,11 +249,19 @@ soon "... requests are served all along" sys_st_is "vm('b')['requests'] > $reque
 run fr vcpupin a 0 "$here_cpu"
 same "... vcpupin, exit status" 1 "$status"
 like "... says why" 'cannot be reached' "$out"
+same "... the last map is in force" true "$(st "1400000 in ($here, $there)")"
+run fr rm_vm a
+run fr add_vm a
+same "... a VM that is added, exit status" 0 "$status"
+same "... is not admitted" false "$(st "vm('a')['admitted']")"
 vm_libvirt_start || bail "libvirtd again"
 soon_st "it is back: connected" "s['libvirt']['connected']" true
 soon "... told" told libvirt-connected 'connected, its events are on'
+soon_st "... the VM that was added is admitted" "vm('a')['admitted']" true
 soon "... and that all was read anew" told libvirt-synced 'all [0-9]+ domains read'
+events=$(st "s['libvirt']['events']")
 vm_virsh vcpupin a 0 "$here_cpu" --live >/dev/null || bail "vcpupin"
+soon "... its events come again" sys_st_is "s['libvirt']['events'] > $events" true
 soon_st "... and followed" "[$here, $there]" '[1400000, 1100000]'
 guest b 'kill $(cat /tmp/flood.pid); killall freqring-guest 2>/dev/null; sleep 0.2; cat /tmp/flood.bad 2>/dev/null'
 same "no request of the other VM failed since it was started" "" "$out"

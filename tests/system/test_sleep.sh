@@ -133,6 +133,7 @@ same "libvirt shows it as any that is off" "shut off" "$(vm_virsh domstate keys)
 run fr domstate keys
 like "domstate does not" '^suspended to disk$' "$out"
 like "... with its vote" "^0 +$there_cpu +1400 MHz +no" "$out"
+like "the list knows it, too" '^keys +suspended to disk +no ' "$(fr list)"
 fr_kill9
 fr_start || bail "freqringd, after kill -9"
 fr event --loop --timestamp >>"$events" 2>&1 &

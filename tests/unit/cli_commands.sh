@@ -109,7 +109,9 @@ methods '{"list":{"result":{"connected":true,"vms":[
  {"name":"web","uuid":"c7a5fdbd-cdaf-9455-926a-d65c16db1809","state":"running","shmem":"freqring-web","served":true,
   "allowed":true,"added":true,"nb_vcpus":4,"requests":17,"problem":""},
  {"name":"old","uuid":"u2","state":"defined","shmem":"","served":false,"allowed":false,"added":false,
-  "nb_vcpus":1,"requests":0,"problem":"no device\u001b"}]}},
+  "nb_vcpus":1,"requests":0,"problem":"no device\u001b"},
+ {"name":"bed","uuid":"u3","state":"defined","power":"suspended to disk","shmem":"freqring-bed","served":false,
+  "allowed":true,"added":false,"nb_vcpus":2,"requests":3,"problem":""}]}},
  "get_vcpupin":{"result":{"vcpus":[{"vcpu":0,"cpus":"0-7"},{"vcpu":1,"cpus":"2,64"}]}},
  "set_vcpupin":{"result":{"vcpu":0,"cpus":"2-3","live":true,"config":true}},
  "status":{"result":{"vms":[],"cpus":[]}}}'
@@ -118,13 +120,15 @@ sent 'list '
 line out "NAME STATE SERVED VCPUS REQUESTS DEVICE PROBLEM"
 line out "web running yes, added 4 17 freqring-web -"
 line out "old defined not allowed 1 0 - no device?"
+line out "bed suspended to disk no 2 3 freqring-bed -"
 ask 0 list --name
 prints 'web
-old'
+old
+bed'
 ask 0 -o json list
 has out '"shmem": "freqring-web"'
 ask 0 -o json list --name
-line out '"old"'
+line out '"old",'
 refused "x: one argument too many" list x
 
 # ---- vcpupin

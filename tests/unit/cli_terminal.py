@@ -51,16 +51,10 @@ class Terminal:
         os.write(self.fd, keys.encode())
 
     def prompt(self):
-        """Wait for the prompt, and for the mode in which keys are libedit's.
-
-        The prompt is there before it: a Ctrl-D in between is a character.
-        """
+        """Wait for the prompt, behind which all keys are libedit's."""
         before = self.expect(PROMPT)
-        end = time.monotonic() + SECONDS
-        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
-            if time.monotonic() > end:
-                sys.exit("FAIL: the terminal's mode stays as it was")
-            time.sleep(0.01)
+        if termios.tcgetattr(self.fd)[3] & termios.ICANON:
+            sys.exit("FAIL: the prompt comes before keys are read one by one")
         return before
 
     def wait(self, keys):

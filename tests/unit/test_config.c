@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "config_pvt.h"
+#include "eal.h"
 
 static struct cpuset
 cpus(const char *list)
@@ -724,6 +725,33 @@ cpus_left_to_the_daemon(void **state)
 }
 
 static void
+lcores_of_cpus(void **state)
+{
+	struct config c = { .backend = CONFIG_BACKEND_LIBRTE_POWER, .poller_cpu = 1 };
+	char text[4096], expected[200];
+	struct frq_err err;
+
+	(void)state;
+	c.control_cpus = cpus("0,2");
+	c.managed_cpus = cpus("3,9");
+	(void)snprintf(expected, sizeof(expected), "%u@(0,2),%u@1,3@3,9@9", RTE_MAX_LCORE - 1,
+		RTE_MAX_LCORE - 2);
+	assert_int_equal(eal_lcores(&c, text, sizeof(text), &err), 0);
+	assert_string_equal(text, expected);
+	/* The last one that librte_power can have, and the first that it cannot. */
+	cpuset_add(&c.managed_cpus, RTE_MAX_LCORE - 3);
+	assert_int_equal(eal_lcores(&c, text, sizeof(text), &err), 0);
+	cpuset_add(&c.managed_cpus, RTE_MAX_LCORE - 2);
+	assert_int_equal(eal_lcores(&c, text, sizeof(text), &err), -ERANGE);
+	(void)snprintf(expected, sizeof(expected),
+		"CPU %u cannot be managed: librte_power of this DPDK knows lcores below %u, of which the daemon needs two",
+		RTE_MAX_LCORE - 2, RTE_MAX_LCORE);
+	assert_string_equal(err.text, expected);
+	c.backend = CONFIG_BACKEND_SIMULATED;
+	assert_int_equal(eal_lcores(&c, text, sizeof(text), &err), 0);
+}
+
+static void
 cpus_that_do_not_fit(void **state)
 {
 	static const struct {
@@ -889,6 +917,7 @@ main(void)
 		cmocka_unit_test(command_line),
 		cmocka_unit_test(restore_asks_nothing_of_the_machine),
 		cmocka_unit_test(cpus_left_to_the_daemon),
+		cmocka_unit_test(lcores_of_cpus),
 		cmocka_unit_test(cpus_that_do_not_fit),
 		cmocka_unit_test(users),
 		cmocka_unit_test(allowed),
