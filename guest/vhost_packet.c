@@ -31,6 +31,9 @@
 #include "freqring_pvt.h"
 #include "freqring_vhost.h"
 
+/* Of 1024 CPUs each: the kernel refuses less than it may have. */
+#define CPU_SETS 8
+
 struct packet_port {
 	int fd;
 	int claim_fd;		/* -1: not claimed */
@@ -39,7 +42,7 @@ struct packet_port {
 	unsigned int index;
 	uint8_t mac[6];
 	bool one_queue;		/* whatever CPU sends */
-	cpu_set_t cpus;		/* that lead to the queue */
+	cpu_set_t cpus[CPU_SETS]; /* that lead to the queue */
 };
 
 /* ---- which interface --------------------------------------------------------- */
@@ -125,7 +128,6 @@ parse_cpus(const char *text, cpu_set_t *cpus)
 {
 	unsigned int cpu = 0;
 
-	CPU_ZERO(cpus);
 	for (size_t i = strlen(text); i-- > 0;) {
 		char digit[2] = { text[i], '\0' };
 		unsigned long v;
@@ -134,8 +136,8 @@ parse_cpus(const char *text, cpu_set_t *cpus)
 			continue;
 		v = strtoul(digit, NULL, 16);
 		for (unsigned int bit = 0; bit < 4; bit++, cpu++)
-			if ((v >> bit & 1) != 0 && cpu < CPU_SETSIZE)
-				CPU_SET(cpu, cpus);
+			if ((v >> bit & 1) != 0)
+				CPU_SET_S(cpu, CPU_SETS * sizeof(*cpus), cpus);
 	}
 }
 
@@ -143,7 +145,7 @@ parse_cpus(const char *text, cpu_set_t *cpus)
 static int
 find_queue(struct packet_port *p, unsigned int vcpu, struct frq_err *why)
 {
-	char path[320], text[1024];
+	char path[320], text[4096];
 
 	(void)snprintf(path, sizeof(path), "%s/class/net/%s/queues/tx-1", p->sysfs, p->name);
 	p->one_queue = access(path, F_OK) != 0;
@@ -155,11 +157,10 @@ find_queue(struct packet_port *p, unsigned int vcpu, struct frq_err *why)
 	}
 	(void)snprintf(path, sizeof(path), "%s/class/net/%s/queues/tx-%u/xps_cpus", p->sysfs,
 		p->name, vcpu);
-	CPU_ZERO(&p->cpus);
 	if (read_text(path, text, sizeof(text)))
-		parse_cpus(text, &p->cpus);
-	if (CPU_COUNT(&p->cpus) == 0)
-		CPU_SET(vcpu, &p->cpus);
+		parse_cpus(text, p->cpus);
+	if (CPU_COUNT_S(sizeof(p->cpus), p->cpus) == 0)
+		CPU_SET_S(vcpu, sizeof(p->cpus), p->cpus);
 	return 0;
 }
 
@@ -309,25 +310,29 @@ send_here(const struct packet_port *p, const void *frame, size_t len)
 static bool
 is_on_queue(const struct packet_port *p, const cpu_set_t *may)
 {
-	cpu_set_t both;
+	cpu_set_t both[CPU_SETS];
 
-	CPU_AND(&both, may, &p->cpus);
-	return CPU_COUNT(may) != 0 && CPU_EQUAL(&both, may);
+	CPU_AND_S(sizeof(both), both, may, p->cpus);
+	return CPU_EQUAL_S(sizeof(both), both, may);
 }
 
 static int
 packet_send(void *port, const void *frame, size_t len)
 {
 	const struct packet_port *p = port;
-	cpu_set_t may;
+	cpu_set_t may[CPU_SETS];
 	int ret;
 
-	if (p->one_queue || (sched_getaffinity(0, sizeof(may), &may) == 0 && is_on_queue(p, &may)))
+	if (p->one_queue)
 		return send_here(p, frame, len);
-	if (sched_setaffinity(0, sizeof(p->cpus), &p->cpus) < 0)
+	if (sched_getaffinity(0, sizeof(may), may) < 0)
+		return -EAGAIN;
+	if (is_on_queue(p, may))
+		return send_here(p, frame, len);
+	if (sched_setaffinity(0, sizeof(p->cpus), p->cpus) < 0)
 		return -EAGAIN;
 	ret = send_here(p, frame, len);
-	(void)sched_setaffinity(0, sizeof(may), &may);
+	(void)sched_setaffinity(0, sizeof(may), may);
 	return ret;
 }
 

@@ -240,12 +240,14 @@ load_wish(struct applier *a, struct channel *ch)
 
 /*
  * A request on a ring whose vCPU spoke elsewhere last: it is here now. The
- * control thread decides that, by the next map.
+ * control thread decides that, by the next map. For a serial channel it has
+ * decided so already, when it took the packet: one that is elsewhere again by
+ * now is refused.
  */
 static void
 note_reclaim(struct applier *a, struct channel *ch, uint16_t seen)
 {
-	if (ch->a.standing != FRQ_REASON_ELSEWHERE || ch->a.wish.next == seen)
+	if (ch->vm->serial || ch->a.standing != FRQ_REASON_ELSEWHERE || ch->a.wish.next == seen)
 		return;
 	__atomic_store_n(&ch->a.reclaims, true, __ATOMIC_RELEASE);
 	a->tell = true;

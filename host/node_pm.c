@@ -58,6 +58,14 @@ node_pm_has_word(const char *words, const char *word)
 	return false;
 }
 
+bool
+node_pm_same_host(const char *a, const char *b)
+{
+	size_t len = strcspn(a, ".");
+
+	return len == strcspn(b, ".") && strncmp(a, b, len) == 0;
+}
+
 static struct node_judgement __attribute__((format(printf, 2, 3)))
 judge(enum node_verdict verdict, const char *fmt, ...)
 {

@@ -83,6 +83,9 @@ const char *node_pm_tool(enum pm_target target);
 /** Whether a list of words, one of them perhaps in brackets, has that word. */
 bool node_pm_has_word(const char *words, const char *word);
 
+/** Whether two names are one host's, whatever domain they are given with, if any. */
+bool node_pm_same_host(const char *a, const char *b);
+
 /** Look at everything. @param conn  of libvirt, or NULL: it cannot be reached, see *err */
 void node_pm_look(virConnectPtr conn, const struct frq_err *err, struct node_pm_seen *s);
 

@@ -55,7 +55,7 @@ is_local(virConnectPtr conn)
 	char *name = virConnectGetHostname(conn), here[256];
 	/* Only one that runs elsewhere has another name. */
 	bool local = name == NULL || gethostname(here, sizeof(here)) != 0 ||
-		strncmp(name, here, strcspn(here, ".")) == 0;
+		node_pm_same_host(name, here);
 
 	free(name);
 	return local;

@@ -75,7 +75,6 @@ give_up(struct node_power *n, const char *why)
 		(void)vms_tell_host(n->d->vms, (struct frq_host){ .state = FRQ_HOST_STAYED,
 			.sleep = told_sleep(n->sleep.target), .count = n->count });
 	n->sleep.phase = NODE_IDLE;
-	n->wanted_until_ms = 0;
 	answer(n, NULL, why);
 }
 
@@ -120,13 +119,13 @@ want_applied(struct node_power *n, uint64_t generation)
 /* ---- after a sleep, or none -------------------------------------------------------------- */
 
 static void
-end_with(struct node_power *n, bool ours, uint64_t slept_ms, const char *why)
+end_with(struct node_power *n, uint64_t slept_ms, const char *why)
 {
-	bool cleared = ours && wake_alarm_clear(n->alarm);
+	bool cleared = wake_alarm_clear(n->alarm);
 
 	n->alarm = 0;
 	json_decref(n->verdict);
-	n->verdict = !ours ? NULL : json_pack("{s:s, s:i, s:b, s:I, s:s, s:b}",
+	n->verdict = json_pack("{s:s, s:i, s:b, s:I, s:s, s:b}",
 		"target", pm_target_name(n->sleep.target), "seconds", (int)n->sleep.seconds,
 		"slept", (int)(slept_ms != 0), "slept_ms", (json_int_t)slept_ms, "why", why,
 		"alarm_cleared", (int)cleared);
@@ -141,12 +140,17 @@ resumed(struct node_power *n, bool ours, uint64_t slept_ms)
 
 	/* Before anything else: no request is taken until the CPUs are as they were. */
 	park(n, true);
+	/* Once libvirt is asked it may sleep again: that libvirt answers is waited for. */
+	if (n->sleep.phase == NODE_CHECKING || n->sleep.phase == NODE_TELLING)
+		give_up(n, "the host just slept, not by freqring's doing: try again");
 	n->count++;
 	want_applied(n, vms_host_resumed(d->vms, (struct frq_host){ .state = FRQ_HOST_RESUMED,
 		.sleep = ours ? told_sleep(n->sleep.target) : FRQ_HOST_SLEEP_UNKNOWN,
 		.count = n->count, .ms = told_ms(slept_ms) }));
 	libvirt_watch_refresh(d->watch);
-	end_with(n, ours, slept_ms, "");
+	/* After somebody else's, the verdict on ours may still have to be told. */
+	if (ours)
+		end_with(n, slept_ms, "");
 	event_raise(EVENT_HOST_RESUMED, NULL, "the host slept for %" PRIu64 ".%" PRIu64 " s%s: every CPU is set again",
 		slept_ms / 1000, slept_ms % 1000 / 100, ours ? "" : ", not by freqring's doing");
 }
@@ -164,7 +168,7 @@ stayed(struct node_power *n, uint64_t failed)
 		(void)snprintf(why, sizeof(why), "libvirt said yes, and nothing happened within %" PRIu64 " s; it only logs why %s failed (see its log, and /var/log/pm-suspend.log)",
 			node_sleep_patience_ms(n->sleep.target) / 1000, node_pm_tool(n->sleep.target));
 	event_raise(EVENT_HOST_STAYED, NULL, "the host did not sleep: %s", why);
-	end_with(n, true, 0, why);
+	end_with(n, 0, why);
 	want_applied(n, vms_tell_host(n->d->vms, (struct frq_host){ .state = FRQ_HOST_STAYED,
 		.sleep = told_sleep(n->sleep.target), .count = n->count }));
 }
@@ -233,6 +237,9 @@ void
 node_power_tick(struct node_power *n)
 {
 	look(n);
+	/* The poller did not answer when it was to go on. */
+	if (n->wanted_until_ms == 0 && n->sleep.phase != NODE_PARKED)
+		park(n, false);
 }
 
 void

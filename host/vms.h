@@ -97,7 +97,7 @@ void vms_set_wake(struct vms *v, const uint8_t uuid[16], uint64_t at_ms);
 /** The first guest that should have been woken up by now; NULL: there is none. */
 const struct vm_map_vm *vms_wake_due(const struct vms *v, uint64_t boot_ms);
 
-/** How many VMs are served, by either transport. */
+/** How many VMs are served, by any transport. */
 unsigned int vms_nb_served(const struct vms *v);
 
 /** A VM's state, since when, and its votes. NULL: there is none, *err says so. */

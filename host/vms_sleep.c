@@ -482,7 +482,7 @@ vms_nb_served(const struct vms *v)
 	unsigned int nb = 0;
 
 	for (unsigned int i = 0; i < v->nb_entries; i++)
-		nb += v->entry[i]->vm != NULL || v->entry[i]->serial != NULL;
+		nb += vms_is_served(v->entry[i]);
 	return nb;
 }
 

@@ -22,8 +22,7 @@
 #include "freqring_pvt.h"
 #include "freqring_vhost.h"
 
-#define POOL_NAME	"freqring"
-#define POOL_SIZE	1023u	/* frames under way, of all queues together */
+#define RING_MAX	1024u	/* of QEMU; virtio's driver does not say what it has */
 #define FRAME_ROOM	(RTE_PKTMBUF_HEADROOM + 384u)
 
 /* Found by its name. */
@@ -89,12 +88,24 @@ check_queue(uint16_t port, unsigned int vcpu, struct frq_err *why)
 	return -EINVAL;
 }
 
+/*
+ * A queue gives sent frames back when another is sent, and only once its ring is
+ * nearly full of them. So it has a pool of its own, with one more than a full ring.
+ */
 static struct rte_mempool *
-get_pool(uint16_t port)
+get_pool(uint16_t port, uint16_t queue)
 {
-	struct rte_mempool *pool = rte_mempool_lookup(POOL_NAME);
+	struct rte_eth_txq_info info;
+	char name[RTE_MEMPOOL_NAMESIZE];
+	struct rte_mempool *pool;
 
-	return pool != NULL ? pool : rte_pktmbuf_pool_create(POOL_NAME, POOL_SIZE, 0, 0, FRAME_ROOM,
+	(void)snprintf(name, sizeof(name), "freqring-%u-%u", port, queue);
+	pool = rte_mempool_lookup(name);
+	if (pool != NULL)
+		return pool;
+	if (rte_eth_tx_queue_info_get(port, queue, &info) != 0)
+		info.nb_desc = RING_MAX;
+	return rte_pktmbuf_pool_create(name, info.nb_desc + 1u, 0, 0, FRAME_ROOM,
 		rte_eth_dev_socket_id(port));
 }
 
@@ -117,7 +128,7 @@ ethdev_open(void **opened, const struct frq_places *places, const char *device, 
 		ret = check_queue(p->port, vcpu, why);
 	if (ret == 0) {
 		p->queue = (uint16_t)vcpu;
-		p->pool = get_pool(p->port);
+		p->pool = get_pool(p->port, p->queue);
 		(void)rte_eth_macaddr_get(p->port, &p->mac);
 		if (p->pool == NULL) {
 			frq_err_set(why, "no memory of DPDK's for frames: %s", rte_strerror(rte_errno));

@@ -216,7 +216,7 @@ warn_if_refused(struct lcore *l)
 			l->cpu, l->vcpu, lcores_error());
 		return;
 	}
-	if (st.granted_khz == 0 && st.transport == FREQRING_TRANSPORT_IVSHMEM)
+	if (st.granted_khz == 0 && st.transport != FREQRING_TRANSPORT_SERIAL)
 		lcores_log(LCORES_WARNING, "freqring: lcore %u, CPU %u, vCPU %u: the host sets no "
 			"frequency: %s. On the host: freqring status", number_of(l), l->cpu,
 			l->vcpu, freqring_reason(st.reason));
@@ -284,15 +284,17 @@ power_freqs(unsigned int lcore, uint32_t *khz, uint32_t n)
 
 /*
  * Looks only: a program may ask this from another thread than the one that polls.
- * A host that does not answer is waited for once for each request.
+ * Not over a port, whose frames have to be taken in. A host that does not answer
+ * is waited for once for each request.
  */
 static void
 await_applied(struct lcore *l)
 {
 	uint16_t next = l->ch->p.next;
+	struct freqring_status st;
 	uint64_t end = 0;
 
-	while (l->ch->link != NULL && !frq_is_applied(l->ch)) {
+	while (l->ch->region != NULL && !frq_is_applied(l->ch)) {
 		uint64_t now = frq_now_ns();
 
 		if (end == 0)
@@ -302,6 +304,8 @@ await_applied(struct lcore *l)
 			l->given_up_at = next;
 			return;
 		}
+		if (l->ch->link == NULL)
+			(void)freqring_get_status(l->ch, &st);
 		(void)sched_yield();
 	}
 	l->given_up = false;

@@ -39,12 +39,6 @@ same_of(const json_t *array, const char *key, const json_t *o)
 /* ---- what there is to show ------------------------------------------------------ */
 
 static const char *
-transport_of(const json_t *ch)
-{
-	return strcmp(text_of(ch, "transport"), "serial") == 0 ? "serial" : "ring";
-}
-
-static const char *
 reason_of(const json_t *ch)
 {
 	if (flag_of(ch, "disabled"))
@@ -59,7 +53,7 @@ channel_of(const json_t *vm, const json_t *ch, const json_t *before, uint64_t ms
 		"vm", text_of(vm, "name"),
 		"vcpu", (json_int_t)number_of(ch, "vcpu"),
 		"pcpus", text_of(ch, "pcpus"),
-		"transport", transport_of(ch),
+		"transport", text_of(ch, "transport"),
 		"wish", text_of(ch, "wish"),
 		"wish_khz", (json_int_t)number_of(ch, "wish_khz"),
 		"granted_khz", (json_int_t)number_of(ch, "granted_khz"),

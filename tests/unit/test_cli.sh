@@ -94,7 +94,7 @@ cat >"$dir/status.json" <<'END'
    "shmem":"freqring-nf1","admitted":true,"problem":"","epoch":7,"quarantined":false,"requests":9,
    "refusals":{"bad_op":1,"bad_freq":0},
    "channels":[
-    {"vcpu":0,"attached":true,"mapping":"cached","pcpus":"1","reason":"ok","requests":9,"wish":"kHz",
+    {"vcpu":0,"transport":"ring","attached":true,"mapping":"cached","pcpus":"1","reason":"ok","requests":9,"wish":"kHz",
      "wish_khz":1800000,"granted_khz":1801499,"turbo_allowed":true,"refusals":1,"lease_left_ms":1540,
      "quarantined":false},
     {"vcpu":1,"attached":true,"mapping":"uncached","pcpus":"2-3","reason":"arbitrated","requests":0,

@@ -504,6 +504,41 @@ test_not_applied(void **state)
 	assert_int_equal(power_get_freq(LCORE), 4);
 }
 
+/* A port's frames: what the host says is seen by who takes them in. */
+static struct rig *framed;
+static unsigned int taken_in;
+
+static int
+frames_status(struct freqring_channel *ch, struct freqring_status *st)
+{
+	if (++taken_in == 3)
+		apply_index(framed, ch->vcpu, &with_turbo, 2);
+	return frq_ring_status(ch, st);
+}
+
+static void
+test_over_frames(void **state)
+{
+	static const struct frq_transport frames = { .id = FREQRING_TRANSPORT_VHOST,
+		.freqs = frq_ring_freqs, .status = frames_status };
+	struct rig *r = begin(state, &with_turbo);
+	struct freqring_channel *ch = lcores[LCORE].ch;
+	const struct frq_transport *t = ch->t;
+	struct frq_link *link = ch->link;
+	uint32_t index;
+
+	assert_int_equal(power_set_freq(LCORE, 2), 1);
+	assert_string_equal(taken(r, vcpu_of(0)), "set 2000000");
+	framed = r;
+	taken_in = 0;
+	ch->t = &frames;
+	ch->link = NULL;
+	index = power_get_freq(LCORE);
+	ch->t = t;
+	ch->link = link;
+	assert_int_equal(index, 2);
+}
+
 /* Pinned elsewhere: what was asked holds, its index is another one. */
 static void
 test_table_changes(void **state)
@@ -603,7 +638,7 @@ main(void)
 		T(test_host_dead), T(test_decided_once), T(test_no_device), T(test_broken_device),
 		T(test_remapped), T(test_refused), T(test_not_initialised), T(test_init_and_exit),
 		T(test_max_and_min), T(test_steps), T(test_turbo), T(test_no_turbo), T(test_table),
-		T(test_not_applied),
+		T(test_not_applied), T(test_over_frames),
 		T(test_table_changes), T(test_no_table), T(test_restart), T(test_ring_full),
 	};
 #undef T

@@ -468,6 +468,39 @@ refused(void **state)
 	assert_int_equal(ask(1, FRQ_SERIAL_MIN, 0), FRQ_SERIAL_ACK);
 }
 
+/* A ring got the vCPU after the packet was taken, and before it was looked at. */
+static void
+elsewhere(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(1, FRQ_SERIAL_MIN, 0), FRQ_SERIAL_ACK);
+	place(FRQ_REASON_ELSEWHERE);
+	assert_int_equal(ask(1, FRQ_SERIAL_MAX, 0), FRQ_SERIAL_NACK);
+	assert_false(__atomic_load_n(&t.vm->ch[0].a.reclaims, __ATOMIC_RELAXED));
+	place(FRQ_REASON_OK);
+	assert_int_equal(decided(0), 2601000);
+	assert_int_equal(ask(1, FRQ_SERIAL_MIN, 0), FRQ_SERIAL_ACK);
+	assert_int_equal(decided(0), 800000);
+}
+
+/* The same, and the map comes first: the packet is found when it is taken. */
+static void
+elsewhere_by_the_map(void **state)
+{
+	struct frq_serial_packet p = packet(1, FRQ_SERIAL_MAX, 0), answer;
+
+	(void)state;
+	assert_int_equal(send(t.guest, &p, SIZE, MSG_NOSIGNAL), SIZE);
+	for (unsigned int i = 0; i < 1000 && counted("packets") == 0; i++) {
+		(void)event_base_loop(t.base, EVLOOP_NONBLOCK);
+		(void)fx_turns(t.poller, 64);
+	}
+	assert_int_equal(counted("packets"), 1);
+	place(FRQ_REASON_ELSEWHERE);
+	get(&answer, SIZE);
+	assert_int_equal(answer.command, FRQ_SERIAL_NACK);
+}
+
 /* A guest that sends and does not read: it loses answers, and nobody waits for it. */
 static void
 deaf(void **state)
@@ -644,6 +677,8 @@ main(void)
 		T(split_and_glued),
 		T(queries),
 		T(refused),
+		T(elsewhere),
+		T(elsewhere_by_the_map),
 		T(deaf),
 		T(stuck_applier),
 		T(closed),

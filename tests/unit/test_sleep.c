@@ -313,6 +313,18 @@ words_are_whole_words(void **state)
 	assert_false(node_pm_has_word("", "mem"));
 }
 
+static void
+hosts_are_told_apart_by_whole_names(void **state)
+{
+	(void)state;
+	assert_true(node_pm_same_host("host1", "host1"));
+	assert_true(node_pm_same_host("host1.example.org", "host1"));
+	assert_true(node_pm_same_host("host1", "host1.example.org"));
+	assert_false(node_pm_same_host("host10", "host1"));
+	assert_false(node_pm_same_host("host1", "host10.example.org"));
+	assert_false(node_pm_same_host("host10.example.org", "host1.example.org"));
+}
+
 /* ---- a host's sleep -------------------------------------------------------------------- */
 
 #define T0 UINT64_C(1000000)
@@ -448,6 +460,7 @@ main(void)
 		cmocka_unit_test(nobody_knows),
 		cmocka_unit_test(libvirt_elsewhere),
 		cmocka_unit_test(words_are_whole_words),
+		cmocka_unit_test(hosts_are_told_apart_by_whole_names),
 		cmocka_unit_test(parked_a_second_before_it_sleeps),
 		cmocka_unit_test(what_does_not_sleep_is_said),
 		cmocka_unit_test(what_the_kernel_gives_up_is_said_at_once),

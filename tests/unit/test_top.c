@@ -26,7 +26,7 @@ status_of(int pid, int epoch, int writes, int first, int second)
 		"poller", "cpu", 3, "stage", "spinning", "requests", first + second,
 		"applier", "writes", writes,
 		"vms", "name", "web\033", "uuid", "u", "epoch", epoch, "channels",
-		"vcpu", 0, "pcpus", "4", "wish", "max", "transport", "ring", "granted_khz", 2601000,
+		"vcpu", 0, "pcpus", "4", "wish", "max", "transport", "vhost-user", "granted_khz", 2601000,
 		"reason", "ok", "requests", first, "refusals", 7,
 		"vcpu", 1, "pcpus", "5", "wish", "kHz", "transport", "serial", "wish_khz", 1800000,
 		"granted_khz", 0, "reason", "unpinned", "requests", second, "refusals", 0,
@@ -68,6 +68,8 @@ rates(void **state)
 	assert_int_equal(number_of(at(page, "cpus", 0), "writes_per_second"), 2);
 	assert_string_equal(text_of(at(page, "cpus", 0), "by"), "web/0");
 	assert_string_equal(text_of(at(page, "cpus", 1), "by"), "operator");
+	assert_string_equal(text_of(at(page, "channels", 0), "transport"), "vhost-user");
+	assert_string_equal(text_of(at(page, "channels", 1), "transport"), "serial");
 	free_all(before, now, page);
 }
 
@@ -119,9 +121,9 @@ printed(void **state)
 	assert_non_null(strstr(rate, "freqringd 1.2, up 1:02:05, backend simulated: no frequency is "
 		"really set, libvirt connected\npoller on CPU 3 spinning, 101 requests/s, 2 writes/s\n"));
 	assert_non_null(strstr(rate, "\n4    2601  2601     web/0     ceiling  userspace  1      2\n"));
-	assert_non_null(strstr(rate, "VM    VCPU  PCPU  OVER    WISH  GRANTED  REQUESTS/s  REFUSED/s  REASON\n"
-		"web?  1     5     serial  1800  -        100         0          unpinned\n"
-		"web?  0     4     ring    max   2601     1           0          ok\n"));
+	assert_non_null(strstr(rate, "VM    VCPU  PCPU  OVER        WISH  GRANTED  REQUESTS/s  REFUSED/s  REASON\n"
+		"web?  1     5     serial      1800  -        100         0          unpinned\n"
+		"web?  0     4     vhost-user  max   2601     1           0          ok\n"));
 	assert_true(strstr(name, "web?  0") < strstr(name, "web?  1"));
 	free(rate);
 	free(name);
