@@ -31,7 +31,7 @@ static const struct frq_transport *const transports[] = { &frq_ivshmem, &frq_vho
 /* A transport that sees by a second look only whether its host is there is given
  * this long, once, before one that is not preferred to it is taken.
  */
-#define ANSWER_NS	UINT64_C(20000000)
+#define ANSWER_NS	UINT64_C(50000000)
 
 /* What was under way on the other transport may arrive after what is said on
  * this one, so that is said once more, this long after a move.

@@ -85,7 +85,7 @@ like "a port that the program names, with nobody behind it" '^failed: nobody ans
 same "... nothing was asked" 0 "$(st "vm('a')['requests']")"
 program ethdev
 like "left to find it, it takes the port that answers" '^asks over ethdev:1$' "$out"
-same "both queues are looked at" 2 "$(st "vm('a')['vhost']['queues']")"
+soon_st "both queues are looked at" "vm('a')['vhost']['queues']" 2
 soon "it asks" asks_on 20
 soon_st "... over both" "all(c['requests'] > 0 for c in vm('a')['channels'])" true
 
