@@ -152,6 +152,7 @@ struct freqring_channel {
 	uint32_t slow_posts;
 	uint64_t looked_ns, failed_ns;	/* coarse clock */
 	uint64_t retry_ns;		/* when another transport may be tried again */
+	unsigned int awaited;		/* transports that had their second look, bit by id */
 	uint64_t settle_ns;		/* when to say all again after a move; 0: not */
 
 	/* What recover.c, wait.c and status.c look at: the link's region, or
@@ -248,6 +249,7 @@ struct frq_transport {
 	 *
 	 * @param live  only if the host answers now; without, the sentence of
 	 *	frq_fail() says what failed
+	 * @return 0; live, -EAGAIN: a second look, soon, will tell
 	 */
 	int (*attach)(struct freqring_channel *ch, bool live);
 

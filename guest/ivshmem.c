@@ -248,13 +248,17 @@ ivshmem_attach(struct freqring_channel *ch, bool live)
 {
 	struct frq_link *old = ch->link, *link;
 	struct frq_life life;
+	bool first;
 	int ret = 0;
 
 	link = live ? frq_link_get_plugged(ch->fr, frq_coarse_ns()) : frq_link_get(ch->fr);
 	if (link == NULL)
 		return live ? -ENOTCONN : frq_fail(ch->fr, -ENOTCONN, UNPLUGGED);
-	if (link == old || (live && !is_live(ch, link, &life)))
+	first = ch->next_link != link->number;
+	if (link == old)
 		ret = -ENOTCONN;
+	else if (live && !is_live(ch, link, &life))
+		ret = first ? -EAGAIN : -ENOTCONN;
 	else if (frq_claim(link->region.fd, ch->vcpu) < 0)
 		ret = refuse(ch, live);
 	if (ret < 0) {

@@ -28,6 +28,11 @@ static const struct frq_transport *const transports[] = { &frq_ivshmem, &frq_vho
 /* Another transport is tried this often: it may be some 20 system calls. */
 #define RETRY_NS	UINT64_C(100000000)
 
+/* A transport that sees by a second look only whether its host is there is given
+ * this long, once, before one that is not preferred to it is taken.
+ */
+#define ANSWER_NS	UINT64_C(50000000)
+
 /* What was under way on the other transport may arrive after what is said on
  * this one, so that is said once more, this long after a move.
  */
@@ -221,14 +226,15 @@ tell(struct freqring_channel *ch, enum freqring_transport from, const char *why)
 		fr->moved(fr->moved_arg, from, ch->t->id, why);
 }
 
-/* Whatever was posted here and not consumed counts as not said. */
-static bool
+/* Whatever was posted here and not consumed counts as not said. @return as attach */
+static int
 move_to(struct freqring_channel *ch, const struct frq_transport *to, const char *why)
 {
 	const struct frq_transport *from = ch->t;
+	int ret = to->attach(ch, true);
 
-	if (to->attach(ch, true) != 0)
-		return false;
+	if (ret != 0)
+		return ret;
 	if (from != to)
 		from->leave(ch, true);
 	/* Pairs with the load in serial_info, serial.c. */
@@ -243,11 +249,12 @@ move_to(struct freqring_channel *ch, const struct frq_transport *to, const char 
 	ch->seen_khz = 0;
 	ch->restate_due = true;
 	ch->look_every = 1;
+	ch->awaited = 0;
 	ch->retry_ns = frq_coarse_ns() + RETRY_NS;
 	ch->settle_ns = frq_coarse_ns() + SETTLE_NS;
 	(void)frq_restate(ch);
 	tell(ch, from->id, why);
-	return true;
+	return 0;
 }
 
 static bool
@@ -270,9 +277,17 @@ leave(struct freqring_channel *ch, const char *why, uint64_t now)
 	if (!may_move(ch, now))
 		return false;
 	sort_transports(ch->fr, sorted);
-	for (size_t i = 0; i < NB_TRANSPORTS; i++)
-		if (may_use(ch->fr, sorted[i]) && move_to(ch, sorted[i], why))
+	for (size_t i = 0; i < NB_TRANSPORTS; i++) {
+		int ret = may_use(ch->fr, sorted[i]) ? move_to(ch, sorted[i], why) : -ENODEV;
+
+		if (ret == 0)
 			return true;
+		if (ret != -EAGAIN || (ch->awaited & 1u << sorted[i]->id) != 0)
+			continue;
+		ch->awaited |= 1u << sorted[i]->id;
+		ch->retry_ns = now + ANSWER_NS;
+		break;
+	}
 	return false;
 }
 
@@ -283,7 +298,11 @@ frq_take_elsewhere(struct freqring_channel *ch)
 
 	sort_transports(ch->fr, sorted);
 	for (size_t i = 0; i < NB_TRANSPORTS; i++) {
-		if (sorted[i] == ch->fr->chosen || sorted[i]->attach(ch, true) != 0)
+		int ret = sorted[i] != ch->fr->chosen ? sorted[i]->attach(ch, true) : -ENOTCONN;
+
+		if (ret == -EAGAIN)
+			ret = sorted[i]->attach(ch, false);
+		if (ret != 0)
 			continue;
 		ch->t = sorted[i];
 		return true;
@@ -301,7 +320,8 @@ go_back(struct freqring_channel *ch, uint64_t now)
 		return false;
 	sort_transports(ch->fr, sorted);
 	for (size_t i = 0; i < NB_TRANSPORTS && sorted[i] != ch->t; i++)
-		if (may_use(ch->fr, sorted[i]) && move_to(ch, sorted[i], "its host answers again"))
+		if (may_use(ch->fr, sorted[i]) &&
+		    move_to(ch, sorted[i], "its host answers again") == 0)
 			return true;
 	return false;
 }

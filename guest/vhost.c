@@ -423,7 +423,7 @@ post_attach(struct freqring_channel *ch, struct frq_life life)
 	send_attach(ch);
 }
 
-/* @return 0; -ENOTCONN: not yet, or nobody */
+/* @return 0; -ENOTCONN: nobody; live, -EAGAIN: not yet, or nobody */
 static int
 await_host(struct freqring_channel *ch, bool live)
 {
@@ -436,7 +436,7 @@ await_host(struct freqring_channel *ch, bool live)
 	if (pump(ch) == 0 && v->answered && now - v->heard_ns < ch->fr->stale_ns)
 		return 0;
 	say_hello(ch, now);
-	return -ENOTCONN;
+	return -EAGAIN;
 }
 
 static int

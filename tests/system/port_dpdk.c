@@ -25,6 +25,7 @@
 
 #define QUEUE_SIZE 256u
 #define LAST_SECONDS 10u
+#define FIRST_SECONDS 5u	/* the port was started just now, the host may be busy */
 
 struct asker {
 	struct freqring_channel *ch;
@@ -113,11 +114,13 @@ run(void *arg)
 static bool
 attach_all(struct freqring *fr)
 {
+	uint64_t until = rte_rdtsc() + FIRST_SECONDS * rte_get_tsc_hz();
 	unsigned int lcore;
 
 	RTE_LCORE_FOREACH(lcore)
-		if (freqring_attach(fr, lcore, &askers[lcore].ch) != 0)
-			return false;
+		while (freqring_attach(fr, lcore, &askers[lcore].ch) != 0)
+			if (rte_rdtsc() >= until)
+				return false;
 	return true;
 }
 
