@@ -11,7 +11,8 @@
 #	l3fwd_begin LCORE OPTION...	DPDK's l3fwd-power, which goes on: LCORE polls
 #				an interface that stays silent, lcore 1 the one of
 #				traffic; $out is what it says until it forwards
-#	traffic_begin SECONDS	packets, as many as the guest can make
+#	traffic_begin [SECONDS]	packets, as many as the guest can make; for a minute, or so long
+#	traffic_end		... but no longer
 #	l3fwd_end		ask it to end, and wait; $out is what it said last
 #
 # All speak to the guest by guest() of check.sh, or whatever took its name.
@@ -79,7 +80,13 @@ l3fwd_begin()
 
 traffic_begin()
 {
-	guest "$power_vm" "traffic a1 $1 >/tmp/traffic 2>&1 &"
+	guest "$power_vm" "traffic a1 ${1:-60} >/tmp/traffic 2>&1 & echo \$! >/tmp/traffic.pid"
+}
+
+# shellcheck disable=SC2016
+traffic_end()
+{
+	guest "$power_vm" 'kill "$(cat /tmp/traffic.pid)"'
 }
 
 # shellcheck disable=SC2016

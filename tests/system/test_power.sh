@@ -125,8 +125,9 @@ run fr release all
 loads()	# NAME
 {
 	soon_st "$1, silence: the busy lcore's CPU is at the bottom" "$busy" "$bottom"
-	traffic_begin 3
+	traffic_begin
 	soon_st "$1, load: at the top" "$busy" "$top"
+	traffic_end
 	soon_st "$1, silence again: at the bottom" "$busy" "$bottom"
 }
 
