@@ -124,9 +124,10 @@ void
 html_latency_plots(FILE *f, const json_t *results)
 {
 	static const char *const transports[] = { "ring_host_rtt", "ring_rtt", "bare_vhost_rtt",
-		"vhost_rtt", "serial_rtt", NULL };
+		"vhost_rtt", "bare_serial_rtt", "serial_rtt", NULL };
 	static const char *const transport_names[] = { "ring, on the host itself", "ring, from the guest",
-		"vhost-user, a bare librte_vhost", "vhost-user to freqringd", "virtio-serial, from the guest" };
+		"vhost-user, a bare librte_vhost", "vhost-user to freqringd",
+		"virtio-serial, a bare process", "virtio-serial, from the guest" };
 	static const char *const closed[] = { "pingpong_rtt", "ring_host_rtt", "bare_word_guest_rtt", "ring_rtt",
 		"ring_wish_rtt", "ring_applied_rtt", "eventfd_wake", "serial_rtt", "peer_rtt_no_delay",
 		"peer_rtt", NULL };
