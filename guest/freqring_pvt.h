@@ -48,6 +48,7 @@ struct freqring {
 	struct frq_places places;
 	char *device;		/* of the options, or NULL */
 	char *port;		/* likewise */
+	unsigned int which_port;	/* of those that look like ours, where none is named */
 	char vm_name[FRQ_SERIAL_NAME_SIZE];
 	enum freqring_transport forced;
 	uint64_t stale_ns;
@@ -467,12 +468,14 @@ void frq_vhost_free(struct freqring_channel *ch);
 struct frq_frames {
 	/**
 	 * @param device  as in freqring_options.port, or NULL: look for one
+	 * @param which  of those that look like ours, from 0; where device names
+	 *	one there is no other
 	 * @param claim  keep others of this VM off the vCPU's queue
 	 * @param[out] port  the module's
 	 * @return 0; -ENODEV; -EACCES, -EPERM; -EBUSY; -EINVAL no such queue
 	 */
 	int (*open)(void **port, const struct frq_places *places, const char *device,
-		unsigned int vcpu, bool claim, struct frq_err *why);
+		unsigned int which, unsigned int vcpu, bool claim, struct frq_err *why);
 	void (*close)(void *port);
 	/** The port is still what was opened. */
 	bool (*there)(const void *port);

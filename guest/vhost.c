@@ -234,7 +234,8 @@ open_port(struct freqring_channel *ch, bool claim, struct frq_err *why)
 	v->frames = frames_for(ch->fr, why);
 	if (v->frames == NULL)
 		return -ENODEV;
-	return v->frames->open(&v->port, &ch->fr->places, ch->fr->port, ch->vcpu, claim, why);
+	return v->frames->open(&v->port, &ch->fr->places, ch->fr->port, ch->fr->which_port, ch->vcpu,
+		claim, why);
 }
 
 void
@@ -287,12 +288,15 @@ open_probe(struct freqring *fr, struct freqring_channel *probe, struct frq_err *
 	return ret;
 }
 
+/* From now on that one of those that look like ours is the port. @return 0, or why not */
 static int
-vhost_find(struct freqring *fr, struct frq_err *why)
+take_port(struct freqring *fr, unsigned int which, struct frq_err *why)
 {
 	struct freqring_channel probe;
-	int ret = open_probe(fr, &probe, why);
+	int ret;
 
+	fr->which_port = which;
+	ret = open_probe(fr, &probe, why);
 	if (ret == 0)
 		frq_vhost_free(&probe);
 	return ret;
@@ -311,6 +315,19 @@ vhost_answers(struct freqring *fr, struct frq_err *why)
 		frq_err_set(why, NO_ANSWER);
 	frq_vhost_free(&probe);
 	return answers;
+}
+
+/* Where several look like ours, the one whose other end answers; else the first. */
+static int
+vhost_find(struct freqring *fr, struct frq_err *why)
+{
+	struct frq_err none;
+
+	if (take_port(fr, 1, &none) == 0)
+		for (unsigned int which = 0; take_port(fr, which, &none) == 0; which++)
+			if (vhost_answers(fr, &none))
+				return 0;
+	return take_port(fr, 0, why);
 }
 
 static int

@@ -79,7 +79,7 @@ read_mac(const char *sysfs, const char *name, uint8_t mac[6])
 }
 
 static int
-look_for_ours(struct packet_port *p, struct frq_err *why)
+look_for_ours(struct packet_port *p, unsigned int which, struct frq_err *why)
 {
 	static const uint8_t prefix[] = FRQ_VHOST_MAC_PREFIX;
 	char path[256];
@@ -92,7 +92,7 @@ look_for_ours(struct packet_port *p, struct frq_err *why)
 	while (!found && dir != NULL && (e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.' || strlen(e->d_name) >= sizeof(p->name) ||
 		    !read_mac(p->sysfs, e->d_name, p->mac) ||
-		    memcmp(p->mac, prefix, sizeof(prefix)) != 0)
+		    memcmp(p->mac, prefix, sizeof(prefix)) != 0 || which-- != 0)
 			continue;
 		memcpy(p->name, e->d_name, strlen(e->d_name) + 1);
 		found = true;
@@ -107,11 +107,11 @@ look_for_ours(struct packet_port *p, struct frq_err *why)
 }
 
 static int
-find_interface(struct packet_port *p, const char *device, struct frq_err *why)
+find_interface(struct packet_port *p, const char *device, unsigned int which, struct frq_err *why)
 {
 	if (device == NULL)
-		return look_for_ours(p, why);
-	if (strlen(device) >= sizeof(p->name) || strchr(device, '/') != NULL ||
+		return look_for_ours(p, which, why);
+	if (which != 0 || strlen(device) >= sizeof(p->name) || strchr(device, '/') != NULL ||
 	    !read_mac(p->sysfs, device, p->mac)) {
 		frq_err_set(why, "no network interface %.32s", device);
 		return -ENODEV;
@@ -257,8 +257,8 @@ packet_close(void *port)
 }
 
 static int
-packet_open(void **port, const struct frq_places *places, const char *device, unsigned int vcpu,
-	bool with_claim, struct frq_err *why)
+packet_open(void **port, const struct frq_places *places, const char *device,
+	unsigned int which, unsigned int vcpu, bool with_claim, struct frq_err *why)
 {
 	struct packet_port *p = calloc(1, sizeof(*p));
 	int ret;
@@ -270,7 +270,7 @@ packet_open(void **port, const struct frq_places *places, const char *device, un
 	}
 	p->fd = p->claim_fd = -1;
 	(void)snprintf(p->sysfs, sizeof(p->sysfs), "%s", places->sysfs);
-	ret = find_interface(p, device, why);
+	ret = find_interface(p, device, which, why);
 	if (ret == 0)
 		ret = find_queue(p, vcpu, why);
 	if (ret == 0 && with_claim)

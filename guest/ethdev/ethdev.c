@@ -38,7 +38,7 @@ struct ethdev_port {
 
 /* Nobody else's ports are written to: ours can be told by their address. */
 static int
-look_for_ours(uint16_t *port, struct frq_err *why)
+look_for_ours(uint16_t *port, unsigned int which, struct frq_err *why)
 {
 	static const uint8_t prefix[] = FRQ_VHOST_MAC_PREFIX;
 	struct rte_ether_addr mac;
@@ -46,7 +46,7 @@ look_for_ours(uint16_t *port, struct frq_err *why)
 
 	RTE_ETH_FOREACH_DEV(id) {
 		if (rte_eth_macaddr_get(id, &mac) != 0 ||
-		    memcmp(mac.addr_bytes, prefix, sizeof(prefix)) != 0)
+		    memcmp(mac.addr_bytes, prefix, sizeof(prefix)) != 0 || which-- != 0)
 			continue;
 		*port = id;
 		return 0;
@@ -58,16 +58,16 @@ look_for_ours(uint16_t *port, struct frq_err *why)
 
 /* @param device  "ethdev" or "ethdev:N" */
 static int
-find_port(const char *device, uint16_t *port, struct frq_err *why)
+find_port(const char *device, unsigned int which, uint16_t *port, struct frq_err *why)
 {
 	const char *colon = strchr(device, ':');
 	unsigned long n;
 	char *end;
 
 	if (colon == NULL)
-		return look_for_ours(port, why);
+		return look_for_ours(port, which, why);
 	n = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || n > UINT16_MAX ||
+	if (which != 0 || colon[1] < '0' || colon[1] > '9' || *end != '\0' || n > UINT16_MAX ||
 	    !rte_eth_dev_is_valid_port((uint16_t)n)) {
 		frq_err_set(why, "DPDK has no port %.16s", colon + 1);
 		return -ENODEV;
@@ -110,8 +110,8 @@ get_pool(uint16_t port, uint16_t queue)
 }
 
 static int
-ethdev_open(void **opened, const struct frq_places *places, const char *device, unsigned int vcpu,
-	bool claim, struct frq_err *why)
+ethdev_open(void **opened, const struct frq_places *places, const char *device,
+	unsigned int which, unsigned int vcpu, bool claim, struct frq_err *why)
 {
 	struct ethdev_port *p = calloc(1, sizeof(*p));
 	int ret;
@@ -123,7 +123,7 @@ ethdev_open(void **opened, const struct frq_places *places, const char *device, 
 		frq_err_set(why, "out of memory");
 		return -ENOMEM;
 	}
-	ret = find_port(device, &p->port, why);
+	ret = find_port(device, which, &p->port, why);
 	if (ret == 0)
 		ret = check_queue(p->port, vcpu, why);
 	if (ret == 0) {

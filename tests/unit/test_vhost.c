@@ -565,32 +565,35 @@ await(bool (*cond)(void *), void *arg)
 	}
 }
 
-static void
-start_front_end(struct real *r)
+/* @return DPDK's port; its address is one of ours */
+static uint16_t
+start_port(const char *name, const char *path, struct rte_mempool *pool)
 {
 	const struct rte_eth_conf conf = { .rxmode.mq_mode = RTE_ETH_MQ_RX_NONE };
-	char args[200];
+	char args[250];
+	uint16_t eth;
 
-	(void)snprintf(args, sizeof(args), "path=%s,server=1,queues=%u,cq=1,queue_size=%u", r->path,
-		DPDK_PAIRS, DPDK_RING);
-	assert_int_equal(rte_eal_hotplug_add("vdev", "net_virtio_user0", args), 0);
-	assert_int_equal(rte_eth_dev_get_port_by_name("net_virtio_user0", &r->eth), 0);
-	assert_int_equal(rte_eth_dev_configure(r->eth, DPDK_PAIRS, DPDK_PAIRS, &conf), 0);
+	(void)snprintf(args, sizeof(args),
+		"path=%s,server=1,queues=%u,cq=1,queue_size=%u,mac=02:66:72:71:00:%02x", path,
+		DPDK_PAIRS, DPDK_RING, (unsigned int)(uint8_t)name[strlen(name) - 1]);
+	assert_int_equal(rte_eal_hotplug_add("vdev", name, args), 0);
+	assert_int_equal(rte_eth_dev_get_port_by_name(name, &eth), 0);
+	assert_int_equal(rte_eth_dev_configure(eth, DPDK_PAIRS, DPDK_PAIRS, &conf), 0);
 	for (uint16_t q = 0; q < DPDK_PAIRS; q++) {
-		assert_int_equal(rte_eth_tx_queue_setup(r->eth, q, DPDK_RING, 0, NULL), 0);
-		assert_int_equal(rte_eth_rx_queue_setup(r->eth, q, DPDK_RING, 0, NULL,
-			r->pool), 0);
+		assert_int_equal(rte_eth_tx_queue_setup(eth, q, DPDK_RING, 0, NULL), 0);
+		assert_int_equal(rte_eth_rx_queue_setup(eth, q, DPDK_RING, 0, NULL, pool), 0);
 	}
-	assert_int_equal(rte_eth_dev_start(r->eth), 0);
+	assert_int_equal(rte_eth_dev_start(eth), 0);
+	return eth;
 }
 
 static void
-stop_front_end(const struct real *r)
+stop_port(const char *name, const char *path, uint16_t eth)
 {
-	assert_int_equal(rte_eth_dev_stop(r->eth), 0);
-	assert_int_equal(rte_eth_dev_close(r->eth), 0);
-	(void)rte_eal_hotplug_remove("vdev", "net_virtio_user0");
-	(void)unlink(r->path);
+	assert_int_equal(rte_eth_dev_stop(eth), 0);
+	assert_int_equal(rte_eth_dev_close(eth), 0);
+	(void)rte_eal_hotplug_remove("vdev", name);
+	(void)unlink(path);
 }
 
 static int
@@ -618,7 +621,7 @@ setup_real(void **state)
 	if (r->pool == NULL)
 		r->pool = rte_pktmbuf_pool_create("test", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	assert_non_null(r->pool);
-	start_front_end(r);
+	r->eth = start_port("net_virtio_user0", r->path, r->pool);
 	await(has_pairs, r);
 	*state = r;
 	return 0;
@@ -629,7 +632,7 @@ teardown_real(void **state)
 {
 	struct real *r = *state;
 
-	stop_front_end(r);
+	stop_port("net_virtio_user0", r->path, r->eth);
 	await(has_none, r);
 	vhost_release(r->port);
 	vhost_close(r->port);
@@ -720,9 +723,9 @@ test_reconnect(void **state)
 
 	dpdk_send(r, 1, FRQ_VHOST_REQUEST, real_word(r, 0, FRQ_OP_MAX, 0));
 	await(is_max, r->vm);
-	stop_front_end(r);
+	stop_port("net_virtio_user0", r->path, r->eth);
 	await(has_none, r);
-	start_front_end(r);
+	r->eth = start_port("net_virtio_user0", r->path, r->pool);
 	await(has_pairs, r);
 	dpdk_send(r, 0, FRQ_VHOST_HELLO, 11);
 	dpdk_await_state(r, 0, 11, &s);
@@ -812,6 +815,40 @@ test_library_all_queues(void **state)
 	for (unsigned int n = 0; n < DPDK_PAIRS; n++)
 		assert_int_equal(freqring_wait_consumed(ch[n], 2000000), 0);
 	freqring_close(fr);
+}
+
+/* Two look like ours, and behind the first is nobody. */
+static void
+test_library_finds(void **state)
+{
+	struct real *r = *state;
+	const struct freqring_options o = { .port = "ethdev",
+		.transport = FREQRING_TRANSPORT_VHOST };
+	struct freqring_channel *ch;
+	struct freqring *fr;
+	struct vhost_port *other;
+	struct frq_err err;
+	char path[120];
+	uint16_t eth;
+
+	(void)snprintf(path, sizeof(path), "%s/other.sock", r->dir);
+	other = vhost_open(r->v, path, "other", &err);
+	assert_non_null(other);
+	eth = start_port("net_virtio_user1", path, r->pool);
+	assert_true(eth > r->eth);
+	vhost_release(r->port);
+	vhost_serve(other, r->vm);
+	assert_int_equal(freqring_open(&fr, &o), 0);
+	assert_int_equal(freqring_attach(fr, 1, &ch), 0);
+	assert_int_equal(freqring_set(ch, 1400000), 1);
+	assert_int_equal(freqring_wait_consumed(ch, 2000000), 0);
+	assert_true(is_1400(r->vm));
+	freqring_close(fr);
+	stop_port("net_virtio_user1", path, eth);
+	vhost_release(other);
+	vhost_close(other);
+	vhost_serve(r->port, r->vm);
+	await(has_pairs, r);
 }
 
 /* ---- beside shared memory ------------------------------------------------------------ */
@@ -1029,6 +1066,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_reconnect, setup_real, teardown_real),
 		cmocka_unit_test_setup_teardown(test_library, setup_real, teardown_real),
 		cmocka_unit_test_setup_teardown(test_library_all_queues, setup_real, teardown_real),
+		cmocka_unit_test_setup_teardown(test_library_finds, setup_real, teardown_real),
 		cmocka_unit_test_setup_teardown(test_ring_first, setup_real, teardown_real),
 		cmocka_unit_test_setup_teardown(test_port_first, setup_real, teardown_real),
 		cmocka_unit_test_setup_teardown(test_port_silent, setup_real, teardown_real),

@@ -101,7 +101,7 @@ open_queue(unsigned int vcpu)
 	const struct frq_places places = { .sysfs = sysfs, .dev = "/dev" };
 	struct frq_err why;
 	void *port;
-	int ret = frq_packet_frames.open(&port, &places, "lo", vcpu, true, &why);
+	int ret = frq_packet_frames.open(&port, &places, "lo", 0, vcpu, true, &why);
 
 	/* Packet sockets are for root. */
 	if (ret == -EACCES || ret == -EPERM)
