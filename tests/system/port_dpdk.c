@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -25,6 +26,7 @@
 
 #define QUEUE_SIZE 256u
 #define LAST_SECONDS 10u
+#define PAUSE_US	500
 #define FIRST_SECONDS 5u	/* the port was started just now, the host may be busy */
 
 struct asker {
@@ -104,6 +106,8 @@ run(void *arg)
 			;
 		while (!ask(a, freqring_max) && !ended)
 			;
+		/* The lcores may have all CPUs of the host, and the daemon is to answer. */
+		(void)usleep(PAUSE_US);
 	}
 	until = rte_rdtsc() + LAST_SECONDS * rte_get_tsc_hz();
 	while (!a->done && rte_rdtsc() < until)
