@@ -6,7 +6,8 @@
  * folds it into the channel's wish, stores that (wish_file.h), tells the
  * guest "consumed", and puts the channel on the queue to the applier unless
  * it is on it already. It does not block, allocate or log; its one system
- * call is to wake the applier when that sleeps.
+ * call is to wake the applier when that sleeps, beside a vhost-user port's
+ * to interrupt a guest that wants that.
  *
  * poller_add, poller_remove, poller_park, poller_extend_leases, those of feeders,
  * and poller_stop are for other threads; they wait for the poller, which answers

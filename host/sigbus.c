@@ -22,17 +22,25 @@ static pthread_mutex_t watched_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Thread_local bool guarded, guard_hit;
 
-/* What is mapped there may have larger pages than others. */
+/*
+ * What is mapped there may have larger pages: then part of one is refused with EINVAL.
+ * After any other failure a larger piece would cover what is mapped beside it.
+ */
 static bool
 put_zero_page(uintptr_t at)
 {
 	static const size_t sizes[] = { 4096, 2u << 20, 1u << 30 };
+	int before = errno;
+	void *page = MAP_FAILED;
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		if (mmap((void *)(at & ~(sizes[i] - 1)), sizes[i], PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
-			return true;
-	return false;
+	for (size_t i = 0; page == MAP_FAILED && i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		page = mmap((void *)(at & ~(sizes[i] - 1)), sizes[i], PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+		if (page == MAP_FAILED && errno != EINVAL)
+			break;
+	}
+	errno = before;
+	return page != MAP_FAILED;
 }
 
 static void
