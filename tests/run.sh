@@ -38,8 +38,13 @@ count()	# NAME STATUS SECONDS LOG
 	*)
 		failed=$((failed + 1))
 		failures="$failures $1"
-		printf 'FAILED  %-44s %4d s, its last lines (all in %s):\n' "$1" "$3" "$4"
-		[ ! -f "$4" ] || tail -n 40 "$4" | sed 's/^/        | /'
+		printf 'FAILED  %-44s %4d s, what failed and its last lines (all in %s):\n' "$1" "$3" "$4"
+		[ ! -f "$4" ] || {
+			# Each check that failed, with what it saw: a long log follows it.
+			awk '/^not ok/ { failed = 1 } !/^not ok|^#   / { failed = 0 } failed' "$4" | head -n 60
+			echo ...
+			tail -n 40 "$4"
+		} | sed 's/^/        | /'
 		;;
 	esac
 }
