@@ -385,8 +385,11 @@ uint64_t frq_coarse_ns(void);
 /** Time loads and stores of the region; sets mapping, load_ns_x10, store_ns_x10. */
 void frq_mapping_measure(struct frq_link *link);
 
-/** The rule: the median of n (> 0) times of a load in 0.1 ns, which are sorted. */
-enum freqring_mapping frq_mapping_judge(unsigned int *load_ns_x10, unsigned int n);
+/** What one access takes, in 0.1 ns, by n (> 0) rounds with accesses and n without, in ns. */
+unsigned int frq_mapping_cost(const uint32_t *round_ns, const uint32_t *empty_ns, unsigned int n);
+
+/** The rule. */
+enum freqring_mapping frq_mapping_judge(unsigned int load_ns_x10);
 
 /* ---- claim.c -------------------------------------------------------------- */
 

@@ -5,9 +5,12 @@
  * The guest's kernel maps a BAR uncached; whether that counts depends on the
  * hypervisor (Intel's EPT overrides it, AMD's NPT and a passed-through device
  * do not). There is no way to ask, so it is timed.
+ *
+ * A vCPU that loses its CPU, a hypervisor that is busy with a device that is being
+ * plugged, a clock that is read by an exit (HPET, ACPI timer): all of that makes a
+ * round longer and nothing makes it shorter, so the shortest ones count, less what
+ * the clock takes.
  */
-#include <stdlib.h>
-
 #include "freqring_pvt.h"
 
 #define ROUNDS		11u
@@ -28,32 +31,40 @@
 _Static_assert(LOAD_OFFSET >= FRQ_OFF_DOORBELL + FRQ_MAX_CHANNELS, "not a doorbell");
 _Static_assert(STORE_OFFSET + FRQ_LINE <= FRQ_OFF_CONSUMED, "not a consumed line");
 
-static int
-compare(const void *a, const void *b)
+static uint32_t
+shortest(const uint32_t *ns, unsigned int n)
 {
-	unsigned int x = *(const unsigned int *)a, y = *(const unsigned int *)b;
+	uint32_t least = UINT32_MAX;
 
-	return (x > y) - (x < y);
+	for (unsigned int i = 0; i < n; i++)
+		if (ns[i] < least)
+			least = ns[i];
+	return least;
 }
 
-static unsigned int
-median(unsigned int *v, unsigned int n)
+unsigned int
+frq_mapping_cost(const uint32_t *round_ns, const uint32_t *empty_ns, unsigned int n)
 {
-	qsort(v, n, sizeof(v[0]), compare);
-	return v[n / 2];
+	uint32_t round = shortest(round_ns, n), empty = shortest(empty_ns, n);
+
+	return round > empty ? (unsigned int)((uint64_t)(round - empty) * 10 / PER_ROUND) : 0;
 }
 
 enum freqring_mapping
-frq_mapping_judge(unsigned int *load_ns_x10, unsigned int n)
+frq_mapping_judge(unsigned int load_ns_x10)
 {
-	return median(load_ns_x10, n) > UNCACHED_LOAD_NS_X10 ?
-		FREQRING_MAPPING_UNCACHED : FREQRING_MAPPING_CACHED;
+	return load_ns_x10 > UNCACHED_LOAD_NS_X10 ? FREQRING_MAPPING_UNCACHED :
+		FREQRING_MAPPING_CACHED;
 }
 
-static unsigned int
-since_ns_x10(uint64_t start)
+/* The time since then, and a new then. */
+static uint32_t
+lap_ns(uint64_t *then)
 {
-	return (unsigned int)((frq_now_ns() - start) * 10 / PER_ROUND);
+	uint64_t now = frq_now_ns(), ns = now - *then;
+
+	*then = now;
+	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
 void
@@ -62,20 +73,20 @@ frq_mapping_measure(struct frq_link *link)
 	const uint64_t FRQ_SHARED *from =
 		(const uint64_t FRQ_SHARED *)(link->region.base + LOAD_OFFSET);
 	uint64_t FRQ_SHARED *to = (uint64_t FRQ_SHARED *)(link->region.base + STORE_OFFSET);
-	unsigned int load[ROUNDS], store[ROUNDS];
+	uint32_t empty[ROUNDS], load[ROUNDS], store[ROUNDS];
 
 	for (unsigned int r = 0; r < ROUNDS; r++) {
-		uint64_t start = frq_now_ns();
+		uint64_t then = frq_now_ns();
 
+		empty[r] = lap_ns(&then);
 		for (unsigned int i = 0; i < PER_ROUND; i++)
 			(void)frq_load64(from);
-		load[r] = since_ns_x10(start);
-		start = frq_now_ns();
+		load[r] = lap_ns(&then);
 		for (unsigned int i = 0; i < PER_ROUND; i++)
 			frq_store64(to, 0);
-		store[r] = since_ns_x10(start);
+		store[r] = lap_ns(&then);
 	}
-	link->mapping = frq_mapping_judge(load, ROUNDS);
-	link->load_ns_x10 = median(load, ROUNDS);
-	link->store_ns_x10 = median(store, ROUNDS);
+	link->load_ns_x10 = frq_mapping_cost(load, empty, ROUNDS);
+	link->store_ns_x10 = frq_mapping_cost(store, empty, ROUNDS);
+	link->mapping = frq_mapping_judge(link->load_ns_x10);
 }

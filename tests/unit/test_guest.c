@@ -955,17 +955,32 @@ test_owner_before(void **state)
 static void
 test_mapping_rule(void **state)
 {
-	unsigned int cached[] = { 10, 12, 5000, 9, 11 };
-	unsigned int tcg[] = { 90, 100, 110, 80, 95 };
-	unsigned int uncached[] = { 9, 1200, 1500, 1300, 10 };
-	unsigned int edge[] = { 600 }, over[] = { 601 };
+	(void)state;
+	assert_int_equal(frq_mapping_judge(10), FREQRING_MAPPING_CACHED);
+	assert_int_equal(frq_mapping_judge(100), FREQRING_MAPPING_CACHED);
+	assert_int_equal(frq_mapping_judge(600), FREQRING_MAPPING_CACHED);
+	assert_int_equal(frq_mapping_judge(601), FREQRING_MAPPING_UNCACHED);
+	assert_int_equal(frq_mapping_judge(3000), FREQRING_MAPPING_UNCACHED);
+}
+
+/* Rounds of 100 accesses. A clock of 9 us a look, and a hypervisor that was busy for
+ * nearly all of the time, are no slow memory.
+ */
+static void
+test_mapping_cost(void **state)
+{
+	const uint32_t quick[] = { 30, 25, 500000 }, clock[] = { 25, 70000, 30 };
+	const uint32_t busy[] = { 9400, 300000, 20000 }, slow_clock[] = { 9000, 9100, 250000 };
+	const uint32_t uncached[] = { 39000, 41000, 500000 };
+	const uint32_t none[] = { 20, 20, 20 };
 
 	(void)state;
-	assert_int_equal(frq_mapping_judge(cached, 5), FREQRING_MAPPING_CACHED);
-	assert_int_equal(frq_mapping_judge(tcg, 5), FREQRING_MAPPING_CACHED);
-	assert_int_equal(frq_mapping_judge(uncached, 5), FREQRING_MAPPING_UNCACHED);
-	assert_int_equal(frq_mapping_judge(edge, 1), FREQRING_MAPPING_CACHED);
-	assert_int_equal(frq_mapping_judge(over, 1), FREQRING_MAPPING_UNCACHED);
+	assert_int_equal(frq_mapping_cost(quick, none, 3), 0);
+	assert_int_equal(frq_mapping_cost(quick, clock, 3), 0);
+	assert_int_equal(frq_mapping_cost(none, clock, 3), 0);
+	assert_int_equal(frq_mapping_cost(busy, slow_clock, 3), 40);
+	assert_int_equal(frq_mapping_cost(uncached, slow_clock, 3), 3000);
+	assert_int_equal(frq_mapping_cost((const uint32_t[]){ UINT32_MAX }, none, 1), 429496727);
 }
 
 static void
@@ -975,8 +990,8 @@ test_mapping_measured(void **state)
 	struct freqring *fr;
 
 	assert_int_equal(open_guest(h, &fr), 0);
-	assert_int_not_equal(fr->link->load_ns_x10, 0);
-	assert_int_not_equal(fr->link->store_ns_x10, 0);
+	assert_int_equal(fr->link->mapping, FREQRING_MAPPING_CACHED);
+	assert_int_equal(frq_mapping_judge(fr->link->load_ns_x10), FREQRING_MAPPING_CACHED);
 	freqring_close(fr);
 }
 
@@ -1277,6 +1292,7 @@ main(void)
 		test_of(test_taken_over, set_up),
 		test_of(test_owner_before, set_up),
 		cmocka_unit_test(test_mapping_rule),
+		cmocka_unit_test(test_mapping_cost),
 		test_of(test_mapping_measured, set_up_file),
 		test_of(test_uncached_channel, set_up),
 		test_of(test_status, set_up),
