@@ -28,7 +28,7 @@ const struct bench_command bench_commands[] = {
 	{ "applied", "[-c CPU] [-C CPU] [-A CPU] [-k CPU] [-n SAMPLES] [-s]",
 	  "from a request to CPU -k having been set, beside librte_power; -C, -A: poller, applier; -s: simulated",
 	  cmd_applied },
-	{ "rtt", "[-c CPU] [-d DEVICE|FILE] [-m ping|wish|applied] [-n SAMPLES] [-r RATE] [-v VCPU]",
+	{ "rtt", "[-c CPU] [-d DEVICE|FILE] [-m ping|wish|applied] [-n SAMPLES] [-r RATE] [-T ivshmem|vhost-user] [-v VCPU]",
 	  "round trip of a request to freqringd, consumed or applied; -r: due so often a second",
 	  cmd_rtt },
 	{ "serial", "[-n SAMPLES] [-p PORT] [-r RATE] [-w WINDOW]",

@@ -17,7 +17,7 @@ const struct bench_command bench_commands[] = {
 	{ "post-cost", "[-c CPU] [-d DEVICE|FILE] [-v VCPU] [-p] [-s CPU] [-r ROUNDS]",
 	  "what a call of libfreqring costs; -p: pings only, -s: host stand-in on that CPU",
 	  cmd_post_cost },
-	{ "rtt", "[-c CPU] [-d DEVICE|FILE] [-m ping|wish|applied] [-n SAMPLES] [-r RATE] [-v VCPU]",
+	{ "rtt", "[-c CPU] [-d DEVICE|FILE] [-m ping|wish|applied] [-n SAMPLES] [-r RATE] [-T ivshmem|vhost-user] [-v VCPU]",
 	  "round trip of a request to freqringd, consumed or applied; -r: due so often a second",
 	  cmd_rtt },
 	{ "serial", "[-n SAMPLES] [-p PORT] [-r RATE] [-w WINDOW]",

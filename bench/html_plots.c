@@ -124,9 +124,10 @@ void
 html_latency_plots(FILE *f, const json_t *results)
 {
 	static const char *const transports[] = { "ring_host_rtt", "ring_rtt", "bare_vhost_rtt",
-		"vhost_rtt", "bare_serial_rtt", "serial_rtt", NULL };
+		"vhost_rtt", "vhost_guest_rtt", "bare_serial_rtt", "serial_rtt", NULL };
 	static const char *const transport_names[] = { "ring, on the host itself", "ring, from the guest",
-		"vhost-user, a bare librte_vhost", "vhost-user to freqringd",
+		"vhost-user, a bare librte_vhost, on the host itself",
+		"vhost-user, on the host itself", "vhost-user, from the guest",
 		"virtio-serial, a bare process", "virtio-serial, from the guest" };
 	static const char *const closed[] = { "pingpong_rtt", "ring_host_rtt", "bare_word_guest_rtt", "ring_rtt",
 		"ring_wish_rtt", "ring_applied_rtt", "eventfd_wake", "serial_rtt", "peer_rtt_no_delay",
@@ -147,8 +148,8 @@ html_latency_plots(FILE *f, const json_t *results)
 		"serial: freqringd, 1000 a second", "vm_power_mgr, 100 a second" };
 
 	(void)fprintf(f, "<h3>Ring, vhost-user, virtio-serial: a request and its answer</h3>\n"
-		"<p>Vhost-user is measured on the host itself, with DPDK's net_virtio_user for the guest: "
-		"compare it with the ring there.</p>\n");
+		"<p>On the host itself DPDK's net_virtio_user is the guest's end of the port; in the guest "
+		"it is the kernel's driver, with a system call and an exit for each request.</p>\n");
 	plot_distributions(f, results, transports, transport_names, false);
 	(void)fprintf(f, "<h3>One after another</h3>\n");
 	plot_distributions(f, results, closed, closed_names, true);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rtt.c - round trips of libfreqring to a daemon, as an application sees them
+ * rtt.c - round trips of libfreqring to a daemon, as an application sees them,
+ * over shared memory or a vhost-user port
  *
  * A ping is consumed and changes nothing; a wish (the lowest and the highest
  * frequency in turn) wakes the applier, too; "applied" waits until the host has
@@ -26,11 +27,11 @@
 enum what { PINGS, WISHES, APPLIED, NB_WHAT };
 
 static const struct {
-	const char *name, *id;
+	const char *name, *id, *port_id;
 } kinds[NB_WHAT] = {
-	[PINGS] = { "ping", "ring_rtt" },
-	[WISHES] = { "wish", "ring_wish_rtt" },
-	[APPLIED] = { "applied", "ring_applied_rtt" },
+	[PINGS] = { "ping", "ring_rtt", "vhost_guest_rtt" },
+	[WISHES] = { "wish", "ring_wish_rtt", "vhost_guest_wish_rtt" },
+	[APPLIED] = { "applied", "ring_applied_rtt", "vhost_guest_applied_rtt" },
 };
 
 static void
@@ -117,7 +118,8 @@ attach_and_measure(const struct bench *b, const struct freqring_options *o, unsi
 	if (ret < 0)
 		return BENCH_FAILED;
 	report_environment(b);
-	report_paced_id(id, sizeof(id), kinds[what].id, rate);
+	report_paced_id(id, sizeof(id), o->transport == FREQRING_TRANSPORT_VHOST ?
+		kinds[what].port_id : kinds[what].id, rate);
 	(void)report_latency(b, id, s);
 	return BENCH_OK;
 }
@@ -132,14 +134,29 @@ parse_kind(const char *text, enum what *what)
 	return false;
 }
 
+static bool
+parse_transport(const char *text, enum freqring_transport *transport)
+{
+	static const enum freqring_transport known[] = { FREQRING_TRANSPORT_IVSHMEM,
+		FREQRING_TRANSPORT_VHOST };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		*transport = known[i];
+		if (strcmp(text, freqring_transport_name(known[i])) == 0)
+			return true;
+	}
+	bench_error("-T %s: expected ivshmem or vhost-user", text);
+	return false;
+}
+
 enum bench_status
 cmd_rtt(struct bench *b, int argc, char **argv)
 {
-	struct freqring_options o = { .transport = FREQRING_TRANSPORT_IVSHMEM };
+	struct freqring_options o = { .device = NULL };
 	unsigned int vcpu = 0, n = SAMPLES, rate = 0, cpu = 0;
 	struct samples s;
 	enum what what = PINGS;
-	const char *kind = "ping";
+	const char *kind = "ping", *transport = "ivshmem";
 	enum bench_status status;
 	bool pin = false;
 	const struct bench_option options[] = {
@@ -148,11 +165,13 @@ cmd_rtt(struct bench *b, int argc, char **argv)
 		{ 'm', .text = &kind },
 		{ 'n', 1, SAMPLES_MAX, .number = &n },
 		{ 'r', 1, PACE_RATE_MAX, .number = &rate },
+		{ 'T', .text = &transport },
 		{ 'v', 0, FRQ_MAX_CHANNELS - 1, .number = &vcpu },
 		{ .name = 0 }
 	};
 
-	if (!bench_options(b, argc, argv, options) || argc != optind || !parse_kind(kind, &what))
+	if (!bench_options(b, argc, argv, options) || argc != optind ||
+	    !parse_kind(kind, &what) || !parse_transport(transport, &o.transport))
 		return BENCH_USAGE;
 	if (pin && !thread_pin(cpu))
 		return BENCH_FAILED;

@@ -21,6 +21,8 @@ FR_BUILD=$(cd "${1:?usage: run.sh BUILDDIR}" && pwd)
 . "$here/../tests/vm/freqring.sh"
 # shellcheck source=tests/vm/peer.sh
 . "$here/../tests/vm/peer.sh"
+# shellcheck source=tests/vm/vhost.sh
+. "$here/../tests/vm/vhost.sh"
 # shellcheck source=tests/host/lib.sh
 . "$here/../tests/host/lib.sh"
 
@@ -35,6 +37,7 @@ guest_cpu=0
 emulator_cpu=$(($(nproc) > 2 ? 1 : 0))
 poller_cpu=$FR_POLLER_CPU
 vm=bench$$
+port_vm=$vm-port
 shm=freqring-bench.$$
 word=frqbench-bench.$$
 
@@ -351,7 +354,10 @@ boot()
 	VM_XML_DEVICES="$devices$(peer_channel "$vm" "$VM_WORKDIR/g/ports" 0)"
 	vm_xml "$vm" 1 "$shm" | vm_define && vm_start "$vm" || return
 	VM_STARTED=running
-	FR_CONFIG=$'[power]\nwrite_limit = 100000'
+	FR_CONFIG="[power]
+write_limit = 100000
+[vms]
+allow = $vm, $port_vm"
 	fr_start && fr_wait 20 "$vm .*running" || return
 	guest environment=guest_environment -- stalls -t 1 0
 }
@@ -439,6 +445,21 @@ guest_vm_channel()
 		ln -sf "/dev/${p##*/}" "/dev/virtio-ports/$(cat "$p/name")"; done' &&
 		times "$runs" guest_program freqring-bench-vm-channel vm_channel=freq_max_kvm_vm -- \
 			vm-channel -n "$(few 2000 500)"
+}
+
+# A VM of its own, while the other one stands still: its memory is shared with the daemon.
+guest_vhost()
+{
+	vm_pause
+	local vm=$port_vm VM_CMDLINE=$VHOST_CMDLINE VM_XML_DOMAIN=$VHOST_DOMAIN VM_XML_DEVICES status=0
+
+	VM_XML_DEVICES=$(vhost_port "$VM_WORKDIR/g/$vm/freqring-$vm.sock")
+	vm_xml "$vm" 1 | vm_define && vm_start "$vm" || return
+	{ vm_exec "$vm" "$VHOST_INSMOD" && fr_wait 20 "$vm .*vhost-user" &&
+		times "$runs" guest vhost_guest_rtt -- rtt -T vhost-user -n "$(few 4000 500)" &&
+		times "$runs" guest vhost_guest_applied_rtt -- rtt -T vhost-user -m applied -n "$(few 2000 500)"; } || status=1
+	vm_stop "$vm"
+	return "$status"
 }
 
 daemon_idle()
@@ -549,6 +570,7 @@ step 45 0 'guest_open|... at fixed rates|bare_word_guest_rtt_open_10000 ring_rtt
 step 10 5 'guest_calls|Guest: a post, a repeat, a query|post_cost_tcg repeat_cost_tcg query_cost_tcg'
 step 12 4 'guest_serial|Guest: virtio-serial to freqringd|serial_rtt serial_write_cost serial_throughput'
 step 10 0 'guest_serial_open|... at a fixed rate|serial_rtt_open_1000'
+step 25 0 'guest_vhost|Guest: a vhost-user port, by the kernel|vhost_guest_rtt vhost_guest_applied_rtt'
 step 11 4 'daemon_idle|CPU time of freqringd with nobody asking|idle_cpu'
 step 8 5 'guest_vm_channel|Guest: rte_power_freq_max through the VM channel|freq_max_kvm_vm'
 step 6 3 'bare_serial|Guest: virtio-serial to a process that only acknowledges|bare_serial_rtt bare_serial_throughput'
@@ -567,7 +589,7 @@ vm_at_exit "rm -rf /var/run/dpdk/$vm"
 : >"$log"
 printf '%s; results in %s\n' \
 	"$([ "$quick" = 1 ] && echo 'A quick look, under 2 minutes' || echo 'Everything, under 15 minutes')" "$out"
-vm_image "$FR_BUILD" "$FR_BUILD/vm" "$FR_BUILD/guest/freqring-guest" \
+IMAGE_MODULES=$VHOST_MODULES vm_image "$FR_BUILD" "$FR_BUILD/vm-vhost" "$FR_BUILD/guest/freqring-guest" \
 	"$FR_BUILD/bench/freqring-bench-guest" "$FR_BUILD/bench/freqring-bench-vm-channel" 2>>"$log" || { tail -n 3 "$log" >&2; exit 1; }
 vm_accel_probe 2>>"$log"
 run_steps

@@ -64,6 +64,7 @@ write()
 			latency ring_rtt $(($2 + i)) 250 $((9000 + i))
 			latency peer_rtt $((1000000 * i * i)) 2000000 3000000
 			latency vhost_rtt 1500 2500 9000
+			latency vhost_guest_rtt 50000 70000 90000
 			latency serial_rtt 90000 100000 9000000
 			latency scale_1_rtt 100 200 9000
 			latency scale_4096_rtt 130 300 9000
@@ -143,7 +144,7 @@ has "text is text" 'a &lt;CPU&gt;' "$dir/report.html"
 has "slope" 'The slope of the p50: 7.3 ns for 1000 idle channels' "$dir/report.html"
 is "nothing from elsewhere" 0 "$(grep -cE '<script|src=|href=|@import|url\(' "$dir/report.html")"
 is "pictures" 4 "$(grep -c '<svg' "$dir/report.html")"
-is "ring, vhost-user and serial in one picture" "ring, from the guest; vhost-user to freqringd; virtio-serial, from the guest; " \
+is "ring, vhost-user and serial in one picture" "ring, from the guest; vhost-user, on the host itself; vhost-user, from the guest; virtio-serial, from the guest; " \
 	"$(sed -n '/<h3>Ring, vhost-user, virtio-serial/,/<\/svg>/p' "$dir/report.html" |
 		sed -n "s/.*<line class='line'.*<text[^>]*>\(.*\)<\/text>/\1; /p" | tr -d '\n')"
 sed 's/<!DOCTYPE html>//; s/<meta [^>]*>//g; s/<br>//g; s/&nbsp;/ /g' "$dir/report.html" >"$dir/report.xml"
