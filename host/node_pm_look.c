@@ -10,6 +10,7 @@
 #include <libxml/parser.h>
 #include <libxml/xpath.h>
 
+#include "file_line.h"
 #include "logind.h"
 #include "node_pm.h"
 #include "virt_error.h"
@@ -86,21 +87,6 @@ ask_libvirt(virConnectPtr conn, const struct frq_err *err, struct node_pm_seen *
 /* ---- files ------------------------------------------------------------------------ */
 
 static void
-read_line(const char *path, char *text, size_t size)
-{
-	FILE *f = fopen(path, "re");
-
-	text[0] = '\0';
-	if (f != NULL && fgets(text, (int)size, f) != NULL)
-		text[strcspn(text, "\n")] = '\0';
-	if (f != NULL)
-		(void)fclose(f);
-	/* Some end with a blank. */
-	if (text[0] != '\0' && text[strlen(text) - 1] == ' ')
-		text[strlen(text) - 1] = '\0';
-}
-
-static void
 read_swaps(struct node_pm_seen *s)
 {
 	FILE *f = fopen("/proc/swaps", "re");
@@ -123,7 +109,7 @@ is_container(void)
 {
 	char text[64];
 
-	read_line("/run/systemd/container", text, sizeof(text));
+	file_line("/run/systemd/container", text, sizeof(text));
 	return text[0] != '\0' || access("/.dockerenv", F_OK) == 0 ||
 		access("/run/.containerenv", F_OK) == 0;
 }
@@ -145,7 +131,7 @@ find_path(char *path, size_t size)
 		if (e->d_name[0] < '1' || e->d_name[0] > '9')
 			continue;
 		(void)snprintf(file, sizeof(file), "/proc/%s/comm", e->d_name);
-		read_line(file, name, sizeof(name));
+		file_line(file, name, sizeof(name));
 		if (strcmp(name, "libvirtd") != 0 && strcmp(name, "virtqemud") != 0)
 			continue;
 		(void)snprintf(file, sizeof(file), "/proc/%s/environ", e->d_name);
@@ -184,10 +170,10 @@ node_pm_look(virConnectPtr conn, const struct frq_err *err, struct node_pm_seen 
 	memset(s, 0, sizeof(*s));
 	ask_libvirt(conn, err, s);
 	logind_ask(s);
-	read_line("/sys/power/state", s->state, sizeof(s->state));
-	read_line("/sys/power/mem_sleep", s->mem_sleep, sizeof(s->mem_sleep));
-	read_line("/sys/power/disk", s->disk, sizeof(s->disk));
-	read_line("/sys/power/resume", s->resume, sizeof(s->resume));
+	file_line("/sys/power/state", s->state, sizeof(s->state));
+	file_line("/sys/power/mem_sleep", s->mem_sleep, sizeof(s->mem_sleep));
+	file_line("/sys/power/disk", s->disk, sizeof(s->disk));
+	file_line("/sys/power/resume", s->resume, sizeof(s->resume));
 	read_swaps(s);
 	find_path(path, sizeof(path));
 	for (unsigned int t = 0; t < PM_TARGET_COUNT; t++)

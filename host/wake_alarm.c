@@ -3,29 +3,18 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "file_line.h"
 
 #define ALARM "/sys/class/rtc/rtc0/wakealarm"
 #define STATS "/sys/power/suspend_stats/"
-
-static void
-read_line(const char *path, char *text, size_t size)
-{
-	FILE *f = fopen(path, "re");
-
-	text[0] = '\0';
-	if (f != NULL && fgets(text, (int)size, f) != NULL)
-		text[strcspn(text, "\n")] = '\0';
-	if (f != NULL)
-		(void)fclose(f);
-}
 
 int64_t
 wake_alarm_get(void)
 {
 	char text[32];
 
-	read_line(ALARM, text, sizeof(text));
+	file_line(ALARM, text, sizeof(text));
 	return strtoll(text, NULL, 10);
 }
 
@@ -49,7 +38,7 @@ suspend_failures(void)
 {
 	char text[32];
 
-	read_line(STATS "fail", text, sizeof(text));
+	file_line(STATS "fail", text, sizeof(text));
 	return strtoull(text, NULL, 10);
 }
 
@@ -58,9 +47,9 @@ suspend_failure_text(char *text, size_t size)
 {
 	char device[64], error[32], step[32];
 
-	read_line(STATS "last_failed_dev", device, sizeof(device));
-	read_line(STATS "last_failed_errno", error, sizeof(error));
-	read_line(STATS "last_failed_step", step, sizeof(step));
+	file_line(STATS "last_failed_dev", device, sizeof(device));
+	file_line(STATS "last_failed_errno", error, sizeof(error));
+	file_line(STATS "last_failed_step", step, sizeof(step));
 	text[0] = '\0';
 	if (error[0] != '\0' || step[0] != '\0')
 		(void)snprintf(text, size, "%s%s%serror %s, step %s",
