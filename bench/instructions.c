@@ -6,10 +6,15 @@
  *
  * Only what is called from counted() is what instructions.sh has counted. Prints
  * how many calls, or requests, that were.
+ *
+ * The library looks at its host by the coarse clock, which stands still here: how often
+ * it does that is the machine's pace under valgrind and nothing of the call's.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -46,6 +51,16 @@ bench_error(const char *fmt, ...)
 	(void)vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	(void)fputc('\n', stderr);
+}
+
+/* In place of libc's, also for libfreqring. */
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	if (id != CLOCK_MONOTONIC_COARSE)
+		return (int)syscall(SYS_clock_gettime, id, ts);
+	*ts = (struct timespec){ .tv_sec = 1 };
+	return 0;
 }
 
 void counted(struct subject *s, enum op op);
