@@ -129,6 +129,12 @@ vm_start b || bail "a guest with a ring"
 soon_st "served by its ring" "vm('b')['epoch'] > 0" true
 run fr attach b --transport vhost-user --print
 like "attach --print" "path='$sockets/freqring-b.sock' mode='server'" "$out"
+fr del_vm b >/dev/null || bail "del_vm"
+run fr attach b --transport vhost-user --live
+like "of a VM that is not to be served it is refused: QEMU would wait, and the guest with it" \
+	'VM b runs, .*: freqring add_vm b' "$out"
+fr add_vm b >/dev/null || bail "add_vm"
+soon_st "served again" "vm('b')['epoch'] > 0" true
 run fr attach b --transport vhost-user --live
 same "attach --live, exit status" 0 "$status"
 like "... and what it says" 'live: vhost-user port: attached' "$out"
