@@ -101,16 +101,25 @@ send_frame(struct freqring_channel *ch, enum frq_vhost_kind kind, uint64_t word)
 }
 
 static void
-say_hello(struct freqring_channel *ch, uint64_t now)
+send_hello(struct freqring_channel *ch, uint64_t now)
 {
 	struct frq_vhost *v = ch->vhost;
 
 	v->hello_ns = now;
+	(void)send_frame(ch, FRQ_VHOST_HELLO, v->hello);
+}
+
+/* Only an answer to this one counts from now on. */
+static void
+say_hello(struct freqring_channel *ch, uint64_t now)
+{
+	struct frq_vhost *v = ch->vhost;
+
 	v->answered = false;
 	if (getrandom(&v->hello, sizeof(v->hello), GRND_NONBLOCK) != (ssize_t)sizeof(v->hello) ||
 	    v->hello == 0)
 		v->hello = now | 1;
-	(void)send_frame(ch, FRQ_VHOST_HELLO, v->hello);
+	send_hello(ch, now);
 }
 
 /* The magic last: from then on there is something to be read. */
@@ -261,9 +270,9 @@ is_answered(struct freqring_channel *ch, uint64_t wait_ns)
 		now = frq_now_ns();
 		if (now >= end)
 			return false;
-		/* It may have been lost with the carrier. */
+		/* It may have been lost with the carrier, or the answer be under way. */
 		if (frq_coarse_ns() - v->hello_ns >= SILENT_NS)
-			say_hello(ch, frq_coarse_ns());
+			send_hello(ch, frq_coarse_ns());
 		v->frames->wait(v->port, end - now < STEP_NS ? end - now : STEP_NS);
 	}
 	return v->answered;
