@@ -50,10 +50,13 @@ frq_mapping_judge(unsigned int *load_ns_x10, unsigned int n)
 		FREQRING_MAPPING_UNCACHED : FREQRING_MAPPING_CACHED;
 }
 
+/* At least 1: less than the clock can tell. */
 static unsigned int
-since_ns_x10(uint64_t start)
+each_ns_x10(uint64_t took_ns, uint64_t clock_ns)
 {
-	return (unsigned int)((frq_now_ns() - start) * 10 / PER_ROUND);
+	uint64_t x10 = took_ns > clock_ns ? (took_ns - clock_ns) * 10 / PER_ROUND : 0;
+
+	return x10 != 0 ? (unsigned int)x10 : 1;
 }
 
 void
@@ -66,14 +69,17 @@ frq_mapping_measure(struct frq_link *link)
 
 	for (unsigned int r = 0; r < ROUNDS; r++) {
 		uint64_t start = frq_now_ns();
+		/* Where it is not the TSC, a look at the clock may take as long as a hundred loads. */
+		uint64_t clock_ns = frq_now_ns() - start;
 
+		start = frq_now_ns();
 		for (unsigned int i = 0; i < PER_ROUND; i++)
 			(void)frq_load64(from);
-		load[r] = since_ns_x10(start);
+		load[r] = each_ns_x10(frq_now_ns() - start, clock_ns);
 		start = frq_now_ns();
 		for (unsigned int i = 0; i < PER_ROUND; i++)
 			frq_store64(to, 0);
-		store[r] = since_ns_x10(start);
+		store[r] = each_ns_x10(frq_now_ns() - start, clock_ns);
 	}
 	link->mapping = frq_mapping_judge(load, ROUNDS);
 	link->load_ns_x10 = median(load, ROUNDS);
