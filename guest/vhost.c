@@ -27,7 +27,8 @@
 #define LOST_NS		UINT64_C(500000000)	/* what is not consumed by then never will be */
 #define SPIN_NS		UINT64_C(50000)
 #define STEP_NS		UINT64_C(1000000)	/* of a wait, between two looks */
-#define FRAMES_MAX	64u			/* taken in at once */
+/* Taken in at once: as many as lie there after an idle time, in a socket or a ring of QEMU's. */
+#define FRAMES_MAX	1024u
 
 #define NO_PORT		"the virtio-net port is gone"
 #define NO_ANSWER	"nobody answers at the other end of the virtio-net port"

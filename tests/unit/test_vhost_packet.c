@@ -229,33 +229,84 @@ answer_late(void *arg)
 	return NULL;
 }
 
+static void
+start_late_host(struct late_host *h)
+{
+	*h = (struct late_host){ .lo = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(FRQ_VHOST_ETHERTYPE), .sll_halen = 6,
+		.sll_ifindex = (int)if_nametoindex("lo") } };
+	frq_packet_frames.close(open_queue(0));
+	h->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(FRQ_VHOST_ETHERTYPE));
+	assert_true(h->fd >= 0);
+	assert_int_equal(bind(h->fd, (const struct sockaddr *)&h->lo, sizeof(h->lo)), 0);
+	assert_int_equal(pthread_create(&h->thread, NULL, answer_late, h), 0);
+}
+
+static void
+stop_late_host(struct late_host *h)
+{
+	__atomic_store_n(&h->ended, true, __ATOMIC_RELAXED);
+	(void)pthread_join(h->thread, NULL);
+}
+
+static struct freqring *
+attach_late(struct freqring_channel **ch)
+{
+	const struct frq_places places = { .sysfs = sysfs, .dev = "/dev" };
+	const struct freqring_options o = { .port = "lo", .transport = FREQRING_TRANSPORT_VHOST };
+	struct freqring *fr;
+	int ret;
+
+	assert_int_equal(frq_open(&fr, &o, &places), 0);
+	ret = freqring_attach(fr, 0, ch);
+	if (ret != 0)
+		print_error("%s\n", freqring_error(fr));
+	assert_int_equal(ret, 0);
+	return fr;
+}
+
 /* An answer to what was asked before the last time is one. */
 static void
 late_answers(void **state)
 {
-	const struct frq_places places = { .sysfs = sysfs, .dev = "/dev" };
-	const struct freqring_options o = { .port = "lo", .transport = FREQRING_TRANSPORT_VHOST };
-	struct late_host h = { .lo = { .sll_family = AF_PACKET,
-		.sll_protocol = htons(FRQ_VHOST_ETHERTYPE), .sll_halen = 6,
-		.sll_ifindex = (int)if_nametoindex("lo") } };
 	struct freqring_channel *ch;
-	struct freqring *fr;
-	int ret;
+	struct late_host h;
 
 	(void)state;
-	frq_packet_frames.close(open_queue(0));
-	h.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(FRQ_VHOST_ETHERTYPE));
-	assert_true(h.fd >= 0);
-	assert_int_equal(bind(h.fd, (const struct sockaddr *)&h.lo, sizeof(h.lo)), 0);
-	assert_int_equal(pthread_create(&h.thread, NULL, answer_late, &h), 0);
-	assert_int_equal(frq_open(&fr, &o, &places), 0);
-	ret = freqring_attach(fr, 0, &ch);
-	if (ret != 0)
-		print_error("%s\n", freqring_error(fr));
-	assert_int_equal(ret, 0);
+	start_late_host(&h);
+	freqring_close(attach_late(&ch));
+	stop_late_host(&h);
+	(void)close(h.fd);
+}
+
+/* Who was idle has all that came in meanwhile to get through, and then the newest. */
+static void
+newest_after_idle(void **state)
+{
+	struct frq_vhost_state f = {
+		.head = { .ethertype = { FRQ_VHOST_ETHERTYPE >> 8, FRQ_VHOST_ETHERTYPE & 0xff },
+			.version = FRQ_VHOST_VERSION, .kind = FRQ_VHOST_STATE },
+		.nb_channels = 1,
+		.life = frq_life_pack((struct frq_life){ .epoch = 1, .incarnation = 1 }),
+	};
+	const uint32_t last = 200;
+	struct freqring_channel *ch;
+	struct freqring_status st;
+	struct late_host h;
+	struct freqring *fr;
+
+	(void)state;
+	start_late_host(&h);
+	fr = attach_late(&ch);
+	stop_late_host(&h);
+	for (uint32_t khz = 1; khz <= last; khz++) {
+		f.applied = frq_applied_pack((struct frq_applied){ .epoch = 1, .granted_khz = khz });
+		assert_int_equal(sendto(h.fd, &f, sizeof(f), 0, (const struct sockaddr *)&h.lo,
+			sizeof(h.lo)), sizeof(f));
+	}
+	assert_int_equal(freqring_get_status(ch, &st), 0);
+	assert_int_equal(st.granted_khz, last);
 	freqring_close(fr);
-	__atomic_store_n(&h.ended, true, __ATOMIC_RELAXED);
-	(void)pthread_join(h.thread, NULL);
 	(void)close(h.fd);
 }
 
@@ -268,6 +319,7 @@ main(void)
 		T(queue_without_cpus),
 		T(kernel_with_4096_cpus),
 		T(late_answers),
+		T(newest_after_idle),
 	};
 #undef T
 
