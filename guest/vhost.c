@@ -24,6 +24,7 @@
 #define ANSWERS_NS	UINT64_C(150000000)
 #define SILENT_NS	UINT64_C(30000000)	/* then hello is said again */
 #define REOPEN_NS	UINT64_C(100000000)
+#define CATCH_UP_NS	UINT64_C(20000000)
 #define LOST_NS		UINT64_C(500000000)	/* what is not consumed by then never will be */
 #define SPIN_NS		UINT64_C(50000)
 #define STEP_NS		UINT64_C(1000000)	/* of a wait, between two looks */
@@ -654,24 +655,34 @@ vhost_wait(struct freqring_channel *ch, bool applied, uint64_t end_ns)
 	}
 }
 
+/* After an idle time what came in is old: where a socket is full the newest is lost. */
+static void
+catch_up(struct freqring_channel *ch)
+{
+	bool idle = frq_coarse_ns() - ch->vhost->heard_ns >= SILENT_NS;
+
+	if (pump(ch) == 0 && idle)
+		(void)is_answered(ch, CATCH_UP_NS);
+}
+
 static int
 vhost_status(struct freqring_channel *ch, struct freqring_status *st)
 {
-	(void)pump(ch);
+	catch_up(ch);
 	return frq_ring_status(ch, st);
 }
 
 static int
 vhost_query_khz(struct freqring_channel *ch, uint32_t *khz)
 {
-	(void)pump(ch);
+	catch_up(ch);
 	return frq_ring_query_khz(ch, khz);
 }
 
 static int
 vhost_query_caps(struct freqring_channel *ch, struct freqring_caps *caps)
 {
-	(void)pump(ch);
+	catch_up(ch);
 	return frq_ring_query_caps(ch, caps);
 }
 

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -177,10 +178,12 @@ kernel_with_4096_cpus(void **state)
 
 #define LATE_NS		UINT64_C(50000000)
 #define HELLOS_MAX	64u
+#define GRANTED		1000000u	/* kHz, by its answers */
 
 struct late_host {
 	int fd;
 	struct sockaddr_ll lo;
+	uint64_t late_ns;
 	bool ended;
 	pthread_t thread;
 	unsigned int nb, said;
@@ -202,7 +205,7 @@ note_hello(struct late_host *h)
 	    f.head.kind != FRQ_VHOST_HELLO || h->nb == HELLOS_MAX)
 		return;
 	h->hello[h->nb].word = f.word;
-	h->hello[h->nb++].due_ns = frq_now_ns() + LATE_NS;
+	h->hello[h->nb++].due_ns = frq_now_ns() + h->late_ns;
 }
 
 static void *
@@ -215,6 +218,9 @@ answer_late(void *arg)
 			.version = FRQ_VHOST_VERSION, .kind = FRQ_VHOST_STATE },
 		.nb_channels = 1,
 		.life = frq_life_pack((struct frq_life){ .epoch = 1, .incarnation = 1 }),
+		.applied = frq_applied_pack((struct frq_applied){ .epoch = 1,
+			.granted_khz = GRANTED }),
+		.now = frq_now_pack((struct frq_now){ .khz = GRANTED, .nb_pcpus = 1 }),
 	};
 
 	while (!__atomic_load_n(&h->ended, __ATOMIC_RELAXED)) {
@@ -230,9 +236,9 @@ answer_late(void *arg)
 }
 
 static void
-start_late_host(struct late_host *h)
+start_late_host(struct late_host *h, uint64_t late_ns)
 {
-	*h = (struct late_host){ .lo = { .sll_family = AF_PACKET,
+	*h = (struct late_host){ .late_ns = late_ns, .lo = { .sll_family = AF_PACKET,
 		.sll_protocol = htons(FRQ_VHOST_ETHERTYPE), .sll_halen = 6,
 		.sll_ifindex = (int)if_nametoindex("lo") } };
 	frq_packet_frames.close(open_queue(0));
@@ -273,9 +279,47 @@ late_answers(void **state)
 	struct late_host h;
 
 	(void)state;
-	start_late_host(&h);
+	start_late_host(&h, LATE_NS);
 	freqring_close(attach_late(&ch));
 	stop_late_host(&h);
+	(void)close(h.fd);
+}
+
+/* The kernel drops what is newest where a socket is full: status asks again. */
+static void
+status_after_idle(void **state)
+{
+	struct frq_vhost_state f = {
+		.head = { .ethertype = { FRQ_VHOST_ETHERTYPE >> 8, FRQ_VHOST_ETHERTYPE & 0xff },
+			.version = FRQ_VHOST_VERSION, .kind = FRQ_VHOST_STATE },
+		.nb_channels = 1,
+		.life = frq_life_pack((struct frq_life){ .epoch = 1, .incarnation = 1 }),
+	};
+	const struct timespec idle = { .tv_nsec = 60000000 };
+	struct freqring_channel *ch;
+	struct freqring_status st;
+	struct late_host h;
+	struct freqring *fr;
+	uint32_t khz;
+
+	(void)state;
+	start_late_host(&h, 1000000);
+	fr = attach_late(&ch);
+	for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int n = 0; n < 3000; n++)
+			assert_int_equal(sendto(h.fd, &f, sizeof(f), 0,
+				(const struct sockaddr *)&h.lo, sizeof(h.lo)), sizeof(f));
+		(void)nanosleep(&idle, NULL);
+		if (i == 0) {
+			assert_int_equal(freqring_get_status(ch, &st), 0);
+			assert_int_equal(st.granted_khz, GRANTED);
+		} else {
+			assert_int_equal(freqring_query_khz(ch, &khz), 0);
+			assert_int_equal(khz, GRANTED);
+		}
+	}
+	stop_late_host(&h);
+	freqring_close(fr);
 	(void)close(h.fd);
 }
 
@@ -296,7 +340,7 @@ newest_after_idle(void **state)
 	struct freqring *fr;
 
 	(void)state;
-	start_late_host(&h);
+	start_late_host(&h, LATE_NS);
 	fr = attach_late(&ch);
 	stop_late_host(&h);
 	for (uint32_t khz = 1; khz <= last; khz++) {
@@ -320,8 +364,11 @@ main(void)
 		T(kernel_with_4096_cpus),
 		T(late_answers),
 		T(newest_after_idle),
+		T(status_after_idle),
 	};
 #undef T
 
+	/* A loopback interface of its own; who may not have one has no packet sockets either. */
+	(void)unshare(CLONE_NEWNET);
 	return cmocka_run_group_tests_name("vhost_packet", tests, NULL, NULL);
 }
