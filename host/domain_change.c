@@ -431,6 +431,18 @@ check_attach(struct change *g)
 	return -EINVAL;
 }
 
+/* Of a port that is there already nobody waits. */
+static int
+check_port_live(struct change *g)
+{
+	if (g->c->port_not_live == NULL || !g->r->live.asked ||
+	    g->live.shmem.verdict != DOMAIN_EDIT_CHANGE)
+		return 0;
+	frq_err_set(g->err, "VM %.64s runs, and would stand still while QEMU waits for somebody at the port: %s",
+		g->r->name, g->c->port_not_live);
+	return -EINVAL;
+}
+
 static char *
 port_xml(const struct change *g)
 {
@@ -457,6 +469,8 @@ domain_attach(virConnectPtr conn, const struct domain_change *c, struct domain_c
 		ret = plan_attach(&g, &g.live);
 	if (ret == 0 && r->config.asked)
 		ret = plan_attach(&g, &g.config);
+	if (ret == 0)
+		ret = check_port_live(&g);
 	if (ret == 0) {
 		r->xml = c->port_dir != NULL ? port_xml(&g) : domain_edit_xml(r->object, c->serial);
 		if (r->xml == NULL)

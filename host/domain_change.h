@@ -49,6 +49,10 @@ struct domain_change {
 	 * attach where its socket is to be.
 	 */
 	const char *port_dir;
+	/* Why no port may be plugged into a running VM: QEMU would wait for whoever serves it,
+	 * and the guest with it. NULL: it may.
+	 */
+	const char *port_not_live;
 	bool print_only;	/* attach: say what would be done */
 	unsigned int wait_ms;	/* detach: 0: DOMAIN_DETACH_MS */
 };

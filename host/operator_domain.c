@@ -30,6 +30,7 @@ struct order {
 	char shm_dir[256];
 	bool port;			/* the vhost-user port instead of the shmem device */
 	char port_dir[256];
+	struct frq_err port_not_live;	/* why none may be plugged in; "": it may */
 };
 
 /* ---- the answer ------------------------------------------------------------ */
@@ -289,6 +290,7 @@ change_of(const struct order *o, bool print)
 		.vm = o->vm, .prefix = FRQ_SHMEM_PREFIX, .live = o->live, .config = o->config,
 		.serial = o->serial, .detach_serial = o->detach_serial, .print_only = print,
 		.port_dir = o->port ? o->port_dir : NULL,
+		.port_not_live = o->port_not_live.text[0] != '\0' ? o->port_not_live.text : NULL,
 	};
 }
 
@@ -386,8 +388,8 @@ attach_run(struct rpc_call *call)
 		(void)rpc_refuse(call, "\"serial\": a number of channels up to 64");
 	} else if (rpc_param_flag(call, "print", &o->print) && take_transport(call, o)) {
 		/* QEMU waits for it while the port is plugged in. */
-		if (o->port && !o->print)
-			vms_expect_port(d->vms, o->vm);
+		if (o->port && !o->print && vms_expect_port(d->vms, o->vm, &o->port_not_live) == 0)
+			o->port_not_live.text[0] = '\0';
 		return give_job(call, o, "attach", "device attached", run_attach);
 	}
 	free(o);

@@ -124,8 +124,11 @@ void vms_quarantined(struct vms *v);
 /**
  * A vhost-user port is about to be plugged into a running VM: connect to it as
  * freqring attach names it.
+ *
+ * @return 0: done, or there is one; else nobody will, and *err says why and what to do:
+ * -ENOENT, -EACCES the VM is not to be served, -EIO
  */
-void vms_expect_port(struct vms *v, const char *name);
+int vms_expect_port(struct vms *v, const char *name, struct frq_err *err);
 
 /** The daemon ends: let go of vhost-user ports, while the poller still runs. NULL is allowed. */
 void vms_disconnect(struct vms *v);

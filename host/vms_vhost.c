@@ -164,22 +164,32 @@ vms_vhost_follow(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 		admit(v, e, m);
 }
 
-void
-vms_expect_port(struct vms *v, const char *name)
+int
+vms_expect_port(struct vms *v, const char *name, struct frq_err *err)
 {
-	struct frq_err err;
-	struct entry *e = vms_find(v, name, &err);
+	struct entry *e = vms_find(v, name, err);
 	const struct vm_map_vm *m = e != NULL ? vm_map_find(v->map, e->uuid) : NULL;
 	char object[NAME_MAX + 1];
 	bool by_name;
 
-	if (m == NULL || e->port != NULL || m->vhost[0] != '\0' || !e->allowed ||
-	    domain_edit_make_object(FRQ_SHMEM_PREFIX, m->name, m->uuid_text, object, &by_name) < 0 ||
+	if (m == NULL)
+		return -ENOENT;
+	if (!e->allowed) {
+		frq_err_set(err, "freqringd is not to serve it: freqring add_vm %s, or [vms] allow",
+			m->name);
+		return -EACCES;
+	}
+	if (e->port != NULL || m->vhost[0] != '\0')
+		return 0;
+	if (domain_edit_make_object(FRQ_SHMEM_PREFIX, m->name, m->uuid_text, object, &by_name) < 0 ||
 	    (size_t)snprintf(e->expected, sizeof(e->expected), "%s/%s.sock", v->c.config->vhost_dir,
-	    object) >= sizeof(e->expected))
-		return;
-	e->port = vhost_open(v->c.vhost, e->expected, m->name, &err);
+	    object) >= sizeof(e->expected)) {
+		frq_err_set(err, "the path of its socket would be too long: [vhost] dir");
+		return -EIO;
+	}
+	e->port = vhost_open(v->c.vhost, e->expected, m->name, err);
 	e->expected_s = e->port != NULL ? EXPECT_S : 0;
+	return e->port != NULL ? 0 : -EIO;
 }
 
 void

@@ -339,6 +339,34 @@ names(void **state)
 	}
 }
 
+/* Nobody would connect: QEMU would wait for that, and the guest with it. */
+static void
+port_of_nobody(void **state)
+{
+	virDomainPtr dom = virDomainDefineXML(conn, "<domain type='test'><name>a</name><uuid>" UUID_A
+		"</uuid><memory>8192</memory><memoryBacking><access mode='shared'/></memoryBacking>"
+		"<vcpu>1</vcpu><os><type>hvm</type></os></domain>");
+	struct domain_change c = { .vm = UUID_A, .prefix = "freqring-", .port_dir = "/run",
+		.port_not_live = "nobody serves it", .print_only = true };
+	struct domain_change_result r;
+	struct frq_err err = { "" };
+
+	(void)state;
+	assert_non_null(dom);
+	assert_int_equal(domain_attach(conn, &c, &r, &err), 0);
+	assert_false(r.live.asked);
+	assert_non_null(strstr(r.config.text, "would be attached"));
+	domain_change_result_free(&r);
+	assert_int_equal(virDomainCreate(dom), 0);
+	assert_int_equal(domain_attach(conn, &c, &r, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "VM a runs"));
+	assert_non_null(strstr(err.text, "nobody serves it"));
+	c.config = true;
+	assert_int_equal(domain_attach(conn, &c, &r, &err), 0);
+	domain_change_result_free(&r);
+	undefine(dom);
+}
+
 static int
 connect_to(void **state)
 {
@@ -371,6 +399,7 @@ main(void)
 		cmocka_unit_test(nothing_to_do),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(names),
+		cmocka_unit_test(port_of_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, connect_to, disconnect);

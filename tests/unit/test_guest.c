@@ -995,6 +995,36 @@ test_mapping_measured(void **state)
 	freqring_close(fr);
 }
 
+/* Simulated: each look at the clock takes 10 us more, as where that is an exit of the VM. */
+static bool clock_is_slow;
+uint64_t __real_frq_now_ns(void);
+uint64_t __wrap_frq_now_ns(void);
+
+uint64_t
+__wrap_frq_now_ns(void)
+{
+	static uint64_t added;
+
+	if (__atomic_load_n(&clock_is_slow, __ATOMIC_RELAXED))
+		(void)__atomic_add_fetch(&added, 10000, __ATOMIC_RELAXED);
+	return __real_frq_now_ns() + __atomic_load_n(&added, __ATOMIC_RELAXED);
+}
+
+static void
+test_mapping_slow_clock(void **state)
+{
+	struct host *h = *state;
+	struct freqring *fr;
+	int ret;
+
+	__atomic_store_n(&clock_is_slow, true, __ATOMIC_RELAXED);
+	ret = open_guest(h, &fr);
+	__atomic_store_n(&clock_is_slow, false, __ATOMIC_RELAXED);
+	assert_int_equal(ret, 0);
+	assert_int_equal(fr->link->mapping, FREQRING_MAPPING_CACHED);
+	freqring_close(fr);
+}
+
 static void
 test_uncached_channel(void **state)
 {
@@ -1294,6 +1324,7 @@ main(void)
 		cmocka_unit_test(test_mapping_rule),
 		cmocka_unit_test(test_mapping_cost),
 		test_of(test_mapping_measured, set_up_file),
+		test_of(test_mapping_slow_clock, set_up_file),
 		test_of(test_uncached_channel, set_up),
 		test_of(test_status, set_up),
 		cmocka_unit_test(test_reasons),
