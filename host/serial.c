@@ -462,6 +462,8 @@ init_port(struct port *p, struct serial_vm *sv, unsigned int number)
 		.epoch = vm->life.epoch,
 		.incarnation = (uint8_t)vm->life.incarnation,
 	};
+	/* Only let_go gives one, which outlives the daemon and the port. */
+	p->closed = __atomic_load_n(&vm->file.slot[number].lease_end_ms, __ATOMIC_RELAXED) != 0;
 	/* The region is new, the cursor may not be. */
 	frq_store8(p->tx.doorbell, (uint8_t)p->tx.next);
 }

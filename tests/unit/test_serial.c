@@ -612,6 +612,33 @@ restarted(void **state)
 	fx_vm_free(dead);
 }
 
+/* QEMU closed it before the daemon ended: the lease that runs since is not for ever. */
+static void
+restarted_while_closed(void **state)
+{
+	struct vm *dead = t.vm;
+
+	(void)state;
+	assert_int_equal(ask(1, FRQ_SERIAL_MIN, 0), FRQ_SERIAL_ACK);
+	(void)close(t.guest);
+	turn();
+	turn();
+	assert_int_not_equal(dead->file.slot[0].lease_end_ms, 0);
+	serial_detach(t.sv);
+	fx_remove(t.poller, dead);
+	/* It ran out meanwhile. */
+	dead->file.slot[0].lease_end_ms = 1;
+	t.vm = fx_vm_again(t.dir, dead);
+	t.vm->serial = true;
+	frq_region_init(&t.vm->region, &t.vm->info, t.vm->life);
+	attach();
+	assert_int_equal(decided(0), 2601000);
+	assert_int_equal(ask(1, FRQ_SERIAL_MIN, 0), FRQ_SERIAL_ACK);
+	assert_int_equal(decided(0), 800000);
+	assert_int_equal(t.vm->file.slot[0].lease_end_ms, 0);
+	fx_vm_free(dead);
+}
+
 static void
 no_socket(void **state)
 {
@@ -684,6 +711,7 @@ main(void)
 		T(closed),
 		T(half_closed),
 		T(restarted),
+		T(restarted_while_closed),
 		T(no_socket),
 		T(garbage),
 	};
