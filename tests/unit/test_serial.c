@@ -572,6 +572,26 @@ closed(void **state)
 	assert_int_equal(counted("connects"), 2);
 }
 
+/* QEMU closes it before the poller has seen what was asked last. */
+static void
+closed_at_once(void **state)
+{
+	struct frq_serial_packet p = packet(1, FRQ_SERIAL_MIN, 0);
+
+	(void)state;
+	assert_int_equal(send(t.guest, &p, SIZE, MSG_NOSIGNAL), SIZE);
+	for (unsigned int i = 0; i < 1000 && counted("packets") == 0; i++)
+		(void)event_base_loop(t.base, EVLOOP_NONBLOCK);
+	assert_int_equal(counted("packets"), 1);
+	(void)close(t.guest);
+	t.guest = -1;
+	while (serial_connected(t.sv, 0))
+		(void)event_base_loop(t.base, EVLOOP_ONCE);
+	turn();
+	assert_int_equal(decided(0), 800000);
+	assert_int_not_equal(t.vm->file.slot[0].lease_end_ms, 0);
+}
+
 /* It sends no more, and may still read: the socket is of no use to it. */
 static void
 half_closed(void **state)
@@ -709,6 +729,7 @@ main(void)
 		T(deaf),
 		T(stuck_applier),
 		T(closed),
+		T(closed_at_once),
 		T(half_closed),
 		T(restarted),
 		T(restarted_while_closed),
