@@ -636,9 +636,13 @@ test_heartbeat_stops(void **state)
 	/* While it beats, it stays. */
 	repeat(r, freqring_max, FREQRING_TRANSPORT_SERIAL, true, 300000000);
 	assert_int_equal(transport_of(r), FREQRING_TRANSPORT_IVSHMEM);
+	/* From a beat on that nobody has looked at, however long the last pause was. */
 	start = frq_now_ns();
+	beat(r);
 	go_to_serial(r, freqring_max, "heartbeat is still");
 	assert_true(frq_now_ns() - start >= STALE_MS * 1000000ull * 9 / 10);
+	/* What is said once more has its turn below. */
+	r->ch->settle_ns = 0;
 	expect_unit(r, FRQ_SERIAL_DISABLE_TURBO);
 	expect_unit(r, FRQ_SERIAL_MAX);
 	expect_nothing(r);
@@ -837,6 +841,49 @@ test_unplugged_without_a_port(void **state)
 	assert_ptr_not_equal(r->ch->link, before);
 	assert_takes(&r->h, VCPU, FRQ_OP_ATTACH);
 	assert_takes(&r->h, VCPU, FRQ_OP_MIN);
+}
+
+/* As the real thing: the folder goes, and what was mapped reads as zero. */
+static void
+unplug_whole_device(struct rig *r)
+{
+	unplug_device(r);
+	for (uint64_t at = 0; at < FRQ_REGION_SIZE; at += sizeof(uint64_t))
+		frq_store64((uint64_t FRQ_SHARED *)((uintptr_t)r->h.region.base + at), 0);
+}
+
+/* Attached when the device that open found is gone, or is another one. */
+static void
+test_attach_unplugged(void **state)
+{
+	struct rig *r = *state;
+	uint64_t end = frq_now_ns() + PATIENCE_NS;
+	struct freqring_info i;
+
+	begin_ring(r);
+	freqring_detach(r->ch);
+	unplug_whole_device(r);
+	assert_int_equal(freqring_attach(r->fr, VCPU, &r->ch), 0);
+	assert_int_equal(transport_of(r), FREQRING_TRANSPORT_SERIAL);
+	assert_int_equal(freqring_min(r->ch), 1);
+	expect_connect(r);
+	ack(r, FRQ_SERIAL_MIN);
+	freqring_detach(r->ch);
+
+	/* Without a port there is nothing, until it is plugged in again. */
+	drop_port(r);
+	assert_int_equal(freqring_attach(r->fr, VCPU, &r->ch), -ENOTCONN);
+	assert_non_null(strstr(freqring_error(r->fr), "unplugged"));
+	plug_another_device(r);
+	while (freqring_attach(r->fr, VCPU, &r->ch) < 0 && frq_now_ns() < end)
+		pause_ms(10);
+	assert_non_null(r->ch);
+	assert_int_equal(transport_of(r), FREQRING_TRANSPORT_IVSHMEM);
+	assert_int_equal(freqring_min(r->ch), 1);
+	assert_takes(&r->h, VCPU, FRQ_OP_ATTACH);
+	assert_takes(&r->h, VCPU, FRQ_OP_MIN);
+	assert_int_equal(frq_ivshmem.info(r->fr, &i, 0), 0);
+	assert_int_equal(i.epoch, EPOCH + 1);
 }
 
 /* As with an unplugged device under an older kernel: an access faults. */
@@ -1123,6 +1170,7 @@ main(void)
 		test_of(test_other_ways_to_go),
 		test_of(test_unplugged),
 		test_of(test_unplugged_without_a_port),
+		test_of(test_attach_unplugged),
 		test_of(test_memory_is_taken_away),
 		test_of(test_nowhere_to_go),
 		test_of(test_forced_stays),
