@@ -5,6 +5,8 @@
  */
 #include "guest_rig.h"
 
+#include <sys/ioctl.h>
+
 /* Attached over the port, and greeted by the first request. */
 static void
 begin_serial(struct rig *r)
@@ -23,12 +25,17 @@ begin_serial(struct rig *r)
 static void
 begin_ring(struct rig *r)
 {
+	uint64_t end = frq_now_ns() + PATIENCE_NS;
 	struct beater b;
 
 	plug_device(r);
 	plug_port(r);
 	beater_start(&b, r);
-	assert_int_equal(open_guest(r), 0);
+	/* Where the machine is busy, the heart may stand still for too long. */
+	do {
+		freqring_close(r->fr);
+		assert_int_equal(open_guest(r), 0);
+	} while (r->fr->chosen != &frq_ivshmem && frq_now_ns() < end);
 	beater_stop(&b);
 	r->fr->link->mapping = FREQRING_MAPPING_CACHED;
 	assert_int_equal(freqring_attach(r->fr, VCPU, &r->ch), 0);
@@ -499,6 +506,20 @@ test_reconnect(void **state)
 	assert_int_equal(freqring_max(r->ch), 0);
 }
 
+/* Until so much of what the host wrote is there for the guest to read. */
+static void
+await_input(struct rig *r, int n)
+{
+	uint64_t end = frq_now_ns() + PATIENCE_NS;
+	int there = 0;
+
+	while (there < n && frq_now_ns() < end) {
+		assert_int_equal(ioctl(r->slave, FIONREAD, &there), 0);
+		pause_ms(1);
+	}
+	assert_true(there >= n);
+}
+
 /* What is no reply: the place in the stream is lost, the port opened anew. */
 static void
 test_garbage(void **state)
@@ -509,7 +530,7 @@ test_garbage(void **state)
 	begin_serial(r);
 	memset(garbage, 0xee, sizeof(garbage));
 	host_write(r, garbage, sizeof(garbage));
-	pause_ms(2);
+	await_input(r, sizeof(struct frq_serial_freq_list));
 	assert_int_equal(freqring_min(r->ch), -ENOTCONN);
 	for (unsigned int i = 0; i < 1000 && freqring_min(r->ch) < 0; i++)
 		pause_ms(1);
@@ -1088,13 +1109,26 @@ fold_all(void *arg)
 
 #define STORM_MOVES 8u
 
+static int
+say(struct rig *r, uint8_t wish)
+{
+	return wish == FRQ_OP_MIN ? freqring_min(r->ch) : freqring_max(r->ch);
+}
+
+/* What was under way on the other transport may come last, and is then put right by
+ * the calls that come 0.2 seconds after the move: here they are repeats.
+ */
 static void
 expect_folded(struct folder *f, uint8_t wish)
 {
-	uint64_t end = frq_now_ns() + PATIENCE_NS;
+	uint64_t start = frq_now_ns(), now = start;
 
-	while (__atomic_load_n(&f->wish, __ATOMIC_ACQUIRE) != wish && frq_now_ns() < end)
+	while (__atomic_load_n(&f->wish, __ATOMIC_ACQUIRE) != wish && now - start < PATIENCE_NS) {
+		for (unsigned int i = 0; now - start > 300000000 && i < 20; i++)
+			(void)say(f->r, wish);
 		pause_ms(1);
+		now = frq_now_ns();
+	}
 	assert_int_equal(__atomic_load_n(&f->wish, __ATOMIC_ACQUIRE), wish);
 }
 
@@ -1119,14 +1153,19 @@ test_storm(void **state)
 				__atomic_store_n(&f.alive, before % 2 != 0, __ATOMIC_RELEASE);
 			if (frq_now_ns() >= end)
 				break;
-			for (unsigned int i = 0; i < 20; i++, calls++) {
+			for (unsigned int i = 0; i < 8; i++, calls++) {
 				bool low = (calls / 7 + calls / 3) % 2 == 0;
 
-				if ((low ? freqring_min(r->ch) : freqring_max(r->ch)) < 0)
+				if (say(r, low ? FRQ_OP_MIN : FRQ_OP_MAX) < 0)
 					continue;
 				said++;
 				last = low ? FRQ_OP_MIN : FRQ_OP_MAX;
 			}
+			/* A terminal that is full takes half a packet, as no port does;
+			 * when the channel leaves, its host would lose its place.
+			 */
+			if (transport_of(r) == FREQRING_TRANSPORT_SERIAL)
+				(void)freqring_wait_consumed(r->ch, 1000000);
 			pause_ms(2);
 		}
 		/* Let what was posted come to rest, and see that none is lost. */
