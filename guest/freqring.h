@@ -204,7 +204,9 @@ int freqring_vcpu_of_cpu(unsigned int cpu);
  *
  * @return 0; -EINVAL the host serves no such vCPU; -EBUSY another program of
  *	this VM, or this one, has it; -ENOTCONN the host has this VM in
- *	quarantine, is making the region anew, or is just starting; -ENOMEM
+ *	quarantine, is making the region anew, is just starting or speaks another
+ *	version, or the device was unplugged, and no other transport is there;
+ *	-ENOMEM
  */
 int freqring_attach(struct freqring *fr, unsigned int vcpu,
 	struct freqring_channel **ch);

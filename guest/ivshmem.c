@@ -300,13 +300,15 @@ ivshmem_observe(struct freqring_channel *ch)
 }
 
 /* What another transport is told later must not be undone by a host that
- * comes back and finds this. Only where it is still a region: the device may
- * be gone, and another one in its place.
+ * comes back and finds this. Only where it is still a region as we know them:
+ * the device may be gone, and another one in its place.
  */
 static void
 withdraw_posts(struct freqring_channel *ch)
 {
-	if (frq_load64(&frq_region_header(&ch->link->region)->magic) != FRQ_MAGIC ||
+	const struct frq_header FRQ_SHARED *h = frq_region_header(&ch->link->region);
+
+	if (frq_load64(&h->magic) != FRQ_MAGIC || frq_load64(&h->version) != FRQ_ABI_VERSION ||
 	    !frq_link_plugged(ch->link))
 		return;
 	for (unsigned int i = 0; i < FRQ_RING_SLOTS; i++)

@@ -791,6 +791,33 @@ test_other_ways_to_go(void **state)
 	assert_int_equal(r->nb_moves, 6);
 }
 
+/* What another version has where this one has rings is not ours to write to. */
+static void
+test_other_version(void **state)
+{
+	struct rig *r = *state;
+	struct frq_header FRQ_SHARED *h = frq_region_header(&r->h.region);
+	struct frq_ring FRQ_SHARED *theirs = frq_region_ring(&r->h.region, VCPU);
+	struct freqring_channel *ch;
+
+	begin_ring(r);
+	assert_int_equal(freqring_max(r->ch), 1);
+	assert_takes(&r->h, VCPU, FRQ_OP_MAX);
+	frq_store64(&h->version, 9);
+	host_init(&r->h, EPOCH + 1, INCARNATION + 1);
+	frq_store64(&h->version, 9);
+	for (unsigned int i = 0; i < FRQ_RING_SLOTS; i++)
+		frq_store64(&theirs->slot[i], UINT64_MAX);
+	/* It is seen with the first call, by the verdict. */
+	go_to_serial(r, freqring_max, "another version");
+	ack(r, FRQ_SERIAL_MAX);
+	assert_int_equal(freqring_attach(r->fr, 0, &ch), -ENOTCONN);
+	assert_non_null(strstr(freqring_error(r->fr), "version"));
+	for (unsigned int i = 0; i < FRQ_RING_SLOTS; i++)
+		assert_int_equal(frq_load64(&theirs->slot[i]), UINT64_MAX);
+	assert_int_equal(frq_load8(frq_region_doorbell(&r->h.region, 0)), 0);
+}
+
 /* The device is plugged in again, and its memory is not what was mapped. */
 static void
 plug_another_device(struct rig *r)
@@ -1207,6 +1234,7 @@ main(void)
 		test_of(test_heartbeat_stops),
 		test_of(test_what_is_carried),
 		test_of(test_other_ways_to_go),
+		test_of(test_other_version),
 		test_of(test_unplugged),
 		test_of(test_unplugged_without_a_port),
 		test_of(test_attach_unplugged),
