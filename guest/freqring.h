@@ -260,7 +260,7 @@ void freqring_detach(struct freqring_channel *ch);
  * over is a repeat.) -EAGAIN is there that the host does not read, or that
  * there is none. A repeat is dropped for one second, then said once more:
  * the host may have been started anew without a trace. What was not answered
- * within a second is stated again with the next call.
+ * within a second is stated again with the next call; steps up and down as max.
  */
 int freqring_up(struct freqring_channel *ch);
 int freqring_down(struct freqring_channel *ch);

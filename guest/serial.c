@@ -222,6 +222,17 @@ fill_packet(const struct freqring_channel *ch, struct frq_serial_packet *p, uint
 	memcpy(p->vm_name, ch->fr->vm_name, sizeof(p->vm_name));
 }
 
+/* All has to be said again. Where steps had led nobody here knows: rather too much. */
+static void
+say_again(struct freqring_channel *ch)
+{
+	frq_forget_asked(ch);
+	if (ch->relative)
+		ch->wish = frq_ask(FRQ_OP_MAX, 0);
+	ch->relative = false;
+	ch->restate_due = true;
+}
+
 /* Whoever comes next at the other end knows nothing of what was said. */
 static void
 lose_host(struct freqring_channel *ch)
@@ -237,11 +248,7 @@ lose_host(struct freqring_channel *ch)
 	frq_wire_reset(&s->wire);
 	if (ch->mute != NULL || ch->t != &frq_serial)
 		return;
-	frq_forget_asked(ch);
-	if (ch->relative)
-		ch->wish = frq_ask(FRQ_OP_MAX, 0);
-	ch->relative = false;
-	ch->restate_due = true;
+	say_again(ch);
 	new_verdict(s);
 }
 
@@ -600,8 +607,7 @@ serial_look(struct freqring_channel *ch, uint64_t now)
 	s->said_ns = now;
 	if (s->answered != s->sent) {
 		/* Not known to have arrived, so it has not. */
-		frq_forget_asked(ch);
-		ch->restate_due = true;
+		say_again(ch);
 	} else if (ch->asked_wish != 0 || ch->asked_turbo != 0) {
 		new_verdict(s);
 	}

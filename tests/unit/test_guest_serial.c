@@ -310,6 +310,29 @@ test_unanswered(void **state)
 	assert_int_equal(st.reason, 0);
 }
 
+/* Whether a step that was not answered was taken nobody knows: rather too much. */
+static void
+test_unanswered_step(void **state)
+{
+	struct rig *r = *state;
+	struct freqring_status st = { .restated = 0 };
+	uint64_t end = frq_now_ns() + PATIENCE_NS;
+
+	begin_serial(r);
+	assert_int_equal(freqring_min(r->ch), 1);
+	ack(r, FRQ_SERIAL_MIN);
+	assert_int_equal(freqring_up(r->ch), 1);
+	expect_unit(r, FRQ_SERIAL_UP);
+	while (st.restated == 0 && frq_now_ns() < end) {
+		pause_ms(50);
+		(void)freqring_turbo(r->ch, true);
+		st.restated = r->ch->restated;
+	}
+	expect_unit(r, FRQ_SERIAL_ENABLE_TURBO);
+	expect_unit(r, FRQ_SERIAL_ENABLE_TURBO);
+	ack(r, FRQ_SERIAL_MAX);
+}
+
 static void
 test_nack(void **state)
 {
@@ -1223,6 +1246,7 @@ main(void)
 		test_of(test_repeats),
 		test_of(test_said_again_after_a_second),
 		test_of(test_unanswered),
+		test_of(test_unanswered_step),
 		test_of(test_nack),
 		test_of(test_split_replies),
 		test_of(test_answers_in_order),
