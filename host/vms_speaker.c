@@ -46,14 +46,14 @@ vms_speaks(const struct entry *e, unsigned int n)
 bool
 vms_claim(struct entry *e, unsigned int n, enum vms_transport t, bool *changed)
 {
-	*changed = false;
-	if (vms_speaks(e, n) == t)
-		return true;
-	if (e->changes >= MAX_CHANGES)
+	*changed = vms_speaks(e, n) != t;
+	if (*changed && e->changes >= MAX_CHANGES) {
+		*changed = false;
 		return false;
-	e->changes++;
+	}
+	e->changes += *changed;
+	/* Also where it spoke because there was no other: one may be plugged in. */
 	e->asked[n] = (uint8_t)(t + 1);
-	*changed = true;
 	return true;
 }
 
