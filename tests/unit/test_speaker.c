@@ -75,6 +75,49 @@ ring_comes(void **state)
 	claims(VMS_RING, 0, true);
 }
 
+/* The next daemon finds the transports in any order. */
+static void
+restarted(void **state)
+{
+	(void)state;
+	t.e->vm = t.ring;
+	t.e->serial = t.serial;
+	claims(VMS_SERIAL, 0, true);
+	claims(VMS_SERIAL, 1, true);
+	claims(VMS_RING, 1, true);
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(t.e, 0, sizeof(*t.e));
+		for (unsigned int k = 0; k < 2; k++) {
+			if (k == i) {
+				t.e->serial = t.serial;
+				vms_recall_speaker(t.e, VMS_SERIAL);
+			} else {
+				t.e->vm = t.ring;
+				vms_recall_speaker(t.e, VMS_RING);
+			}
+		}
+		assert_int_equal(vms_speaks(t.e, 0), VMS_SERIAL);
+		assert_int_equal(vms_speaks(t.e, 1), VMS_RING);
+		assert_int_equal(vms_speaks(t.e, 2), VMS_RING);
+	}
+}
+
+/* What it said before it was unplugged counts no more. */
+static void
+channel_goes(void **state)
+{
+	(void)state;
+	t.e->vm = t.ring;
+	t.e->serial = t.serial;
+	claims(VMS_SERIAL, 0, true);
+	vms_forget_speaker(t.e, VMS_SERIAL);
+	t.e->serial = NULL;
+	assert_int_equal(vms_speaks(t.e, 0), VMS_RING);
+	t.e->serial = t.serial;
+	vms_recall_speaker(t.e, VMS_SERIAL);
+	assert_int_equal(vms_speaks(t.e, 0), VMS_RING);
+}
+
 int
 main(void)
 {
@@ -82,6 +125,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(last_that_asked),
 		T(ring_comes),
+		T(restarted),
+		T(channel_goes),
 	};
 
 	return cmocka_run_group_tests_name("speaker", tests, NULL, NULL);
