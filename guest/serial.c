@@ -462,7 +462,7 @@ serial_info(struct freqring *fr, struct freqring_info *info, unsigned int timeou
 /* ---- take a channel, and leave it ----------------------------------------- */
 
 static struct frq_serial *
-new_serial(void)
+new_serial(const struct freqring_channel *ch)
 {
 	struct frq_serial *s = calloc(1, sizeof(*s));
 
@@ -471,6 +471,8 @@ new_serial(void)
 	s->wire.fd = -1;
 	s->verdict = 1;
 	s->hello_due = true;
+	/* The port may have answers yet to who had it before: not with these numbers. */
+	s->sent = s->answered = ch->nonce << 8;
 	return s;
 }
 
@@ -511,7 +513,7 @@ serial_attach(struct freqring_channel *ch, bool live)
 	if (ch->t == &frq_serial)
 		return -ENOTCONN;
 	if (ch->serial == NULL)
-		ch->serial = new_serial();
+		ch->serial = new_serial(ch);
 	if (ch->serial == NULL)
 		return live ? -ENOMEM : frq_fail(ch->fr, -ENOMEM, "out of memory");
 	ret = open_port(ch);

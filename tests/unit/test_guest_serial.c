@@ -441,6 +441,30 @@ test_answers_in_order(void **state)
 	assert_int_equal(freqring_wait_applied(r->ch, 1000000), 0);
 }
 
+/* What the host still had to say to the program before is no answer to this one. */
+static void
+test_answers_of_another(void **state)
+{
+	struct rig *r = *state;
+	struct frq_serial_packet before;
+
+	plug_port(r);
+	assert_int_equal(open_guest(r), 0);
+	assert_int_equal(freqring_attach(r->fr, VCPU, &r->ch), 0);
+	assert_int_equal(freqring_max(r->ch), 1);
+	expect_connect(r);
+	before = host_await(r);
+	freqring_detach(r->ch);
+
+	assert_int_equal(freqring_attach(r->fr, VCPU, &r->ch), 0);
+	assert_int_equal(freqring_min(r->ch), 1);
+	host_answer(r, before, FRQ_SERIAL_ACK);
+	assert_int_equal(freqring_wait_applied(r->ch, 20000), -ETIMEDOUT);
+	expect_connect(r);
+	ack(r, FRQ_SERIAL_MIN);
+	assert_int_equal(freqring_wait_applied(r->ch, 1000000), 0);
+}
+
 /* A host that does not read: nothing waits, and the stream keeps its place. */
 static void
 test_full(void **state)
@@ -1302,6 +1326,7 @@ main(void)
 		test_of(test_nack),
 		test_of(test_split_replies),
 		test_of(test_answers_in_order),
+		test_of(test_answers_of_another),
 		test_of(test_full),
 		test_of(test_replies_are_drained),
 		test_of(test_reconnect),
