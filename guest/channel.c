@@ -78,7 +78,8 @@ freqring_attach(struct freqring *fr, unsigned int vcpu, struct freqring_channel 
 
 	*ch = NULL;
 	ret = fr->chosen->check_vcpu(fr, vcpu);
-	if (ret < 0)
+	/* What is unplugged has none; another transport may. */
+	if (ret < 0 && (ret != -ENOTCONN || fr->forced != FREQRING_TRANSPORT_AUTO))
 		return ret;
 	if (has_channel(fr, vcpu)) {
 		frq_err_set(&fr->err, "vCPU %u: a program of this VM speaks for it already", vcpu);

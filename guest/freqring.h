@@ -204,7 +204,9 @@ int freqring_vcpu_of_cpu(unsigned int cpu);
  *
  * @return 0; -EINVAL the host serves no such vCPU; -EBUSY another program of
  *	this VM, or this one, has it; -ENOTCONN the host has this VM in
- *	quarantine, is making the region anew, or is just starting; -ENOMEM
+ *	quarantine, is making the region anew, is just starting or speaks another
+ *	version, or the device was unplugged, and no other transport is there;
+ *	-ENOMEM
  */
 int freqring_attach(struct freqring *fr, unsigned int vcpu,
 	struct freqring_channel **ch);
@@ -258,7 +260,7 @@ void freqring_detach(struct freqring_channel *ch);
  * over is a repeat.) -EAGAIN is there that the host does not read, or that
  * there is none. A repeat is dropped for one second, then said once more:
  * the host may have been started anew without a trace. What was not answered
- * within a second is stated again with the next call.
+ * within a second is stated again with the next call; steps up and down as max.
  */
 int freqring_up(struct freqring_channel *ch);
 int freqring_down(struct freqring_channel *ch);

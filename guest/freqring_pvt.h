@@ -72,6 +72,7 @@ struct freqring {
 
 	/* The heartbeat as freqring_get_info saw it, and since when it was that. */
 	uint64_t heartbeat, heartbeat_since_ns;
+	unsigned int heartbeat_link;	/* the number of the link it is of */
 	bool heartbeat_seen, alive;
 
 	struct freqring_channel *channels;	/* a list */
@@ -335,10 +336,10 @@ bool frq_fail_over(struct freqring_channel *ch);
 /** Map what the options say, as the handle's newest link. */
 int frq_link_open(struct freqring *fr, struct frq_err *err);
 
-/** The newest link, with one more user; NULL: there is none. */
-struct frq_link *frq_link_get(struct freqring *fr);
-
-/** The same, but of a device that is still plugged in; looks for it. */
+/**
+ * The newest link, with one more user, of a device that is still plugged in;
+ * looks for it. NULL: there is none.
+ */
 struct frq_link *frq_link_get_plugged(struct freqring *fr, uint64_t now_ns);
 
 void frq_link_put(struct freqring *fr, struct frq_link *link);

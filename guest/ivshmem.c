@@ -45,8 +45,12 @@ look_at_heartbeat(struct freqring *fr, const struct frq_link *link)
 {
 	uint64_t beat = heartbeat_of(link);
 	uint64_t now = frq_now_ns();
-	bool moved = fr->heartbeat_seen && beat != fr->heartbeat;
+	bool moved;
 
+	/* Of another device it says nothing. */
+	fr->heartbeat_seen &= fr->heartbeat_link == link->number;
+	fr->heartbeat_link = link->number;
+	moved = fr->heartbeat_seen && beat != fr->heartbeat;
 	if (moved)
 		fr->alive = true;
 	else if (fr->heartbeat_seen && now - fr->heartbeat_since_ns >= HEARTBEAT_STILL_NS)
@@ -88,14 +92,19 @@ ivshmem_answers(struct freqring *fr, struct frq_err *why)
 static int
 ivshmem_check_vcpu(struct freqring *fr, unsigned int vcpu)
 {
-	struct frq_link *link = frq_link_get(fr);
+	struct frq_link *link = frq_link_get_plugged(fr, frq_coarse_ns());
+	const struct frq_header FRQ_SHARED *h;
+	bool published;
 	uint64_t n;
 
 	if (link == NULL)
 		return frq_fail(fr, -ENOTCONN, UNPLUGGED);
-	n = frq_load64(&frq_region_header(&link->region)->nb_channels);
+	h = frq_region_header(&link->region);
+	published = frq_load64(&h->magic) == FRQ_MAGIC;
+	n = frq_load64(&h->nb_channels);
 	frq_link_put(fr, link);
-	if (vcpu < n && vcpu < FRQ_MAX_CHANNELS)
+	/* While it is made anew, nobody knows how many there are. */
+	if ((vcpu < n || !published) && vcpu < FRQ_MAX_CHANNELS)
 		return 0;
 	frq_err_set(&fr->err, "no vCPU %u: the host serves %u of this VM, from 0", vcpu,
 		n < FRQ_MAX_CHANNELS ? (unsigned int)n : FRQ_MAX_CHANNELS);
@@ -136,7 +145,7 @@ fill_info(struct freqring_info *info, const struct frq_link *link)
 static int
 ivshmem_info(struct freqring *fr, struct freqring_info *info, unsigned int timeout_ms)
 {
-	struct frq_link *link = frq_link_get(fr);
+	struct frq_link *link = frq_link_get_plugged(fr, frq_coarse_ns());
 	int ret;
 
 	if (link == NULL)
@@ -251,7 +260,7 @@ ivshmem_attach(struct freqring_channel *ch, bool live)
 	bool first;
 	int ret = 0;
 
-	link = live ? frq_link_get_plugged(ch->fr, frq_coarse_ns()) : frq_link_get(ch->fr);
+	link = frq_link_get_plugged(ch->fr, frq_coarse_ns());
 	if (link == NULL)
 		return live ? -ENOTCONN : frq_fail(ch->fr, -ENOTCONN, UNPLUGGED);
 	first = ch->next_link != link->number;
@@ -282,7 +291,7 @@ ivshmem_attach(struct freqring_channel *ch, bool live)
 static int
 ivshmem_observe(struct freqring_channel *ch)
 {
-	struct frq_link *link = frq_link_get(ch->fr);
+	struct frq_link *link = frq_link_get_plugged(ch->fr, frq_coarse_ns());
 
 	if (link == NULL)
 		return frq_fail(ch->fr, -ENOTCONN, UNPLUGGED);
@@ -291,13 +300,15 @@ ivshmem_observe(struct freqring_channel *ch)
 }
 
 /* What another transport is told later must not be undone by a host that
- * comes back and finds this. Only where it is still a region: the device may
- * be gone, and another one in its place.
+ * comes back and finds this. Only where it is still a region as we know them:
+ * the device may be gone, and another one in its place.
  */
 static void
 withdraw_posts(struct freqring_channel *ch)
 {
-	if (frq_load64(&frq_region_header(&ch->link->region)->magic) != FRQ_MAGIC ||
+	const struct frq_header FRQ_SHARED *h = frq_region_header(&ch->link->region);
+
+	if (frq_load64(&h->magic) != FRQ_MAGIC || frq_load64(&h->version) != FRQ_ABI_VERSION ||
 	    !frq_link_plugged(ch->link))
 		return;
 	for (unsigned int i = 0; i < FRQ_RING_SLOTS; i++)

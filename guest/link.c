@@ -61,19 +61,6 @@ frq_link_open(struct freqring *fr, struct frq_err *err)
 	return ret;
 }
 
-struct frq_link *
-frq_link_get(struct freqring *fr)
-{
-	struct frq_link *link;
-
-	(void)pthread_mutex_lock(&fr->link_lock);
-	link = fr->link;
-	if (link != NULL)
-		link->users++;
-	(void)pthread_mutex_unlock(&fr->link_lock);
-	return link;
-}
-
 void
 frq_link_put(struct freqring *fr, struct frq_link *link)
 {

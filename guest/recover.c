@@ -21,6 +21,8 @@ frq_life_problem(const struct frq_region *r, struct frq_life *life)
 	*life = frq_life_unpack(frq_load64(&h->life));
 	if (!published || life->epoch == 0)
 		return "the host is making the region anew";
+	if (frq_load64(&h->version) != FRQ_ABI_VERSION)
+		return "the host speaks another version of the region";
 	if ((life->flags & FRQ_LIFE_QUARANTINED) != 0)
 		return "the host has this VM in quarantine and does not listen to it: its "
 			"operator can lift that";

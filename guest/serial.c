@@ -222,6 +222,17 @@ fill_packet(const struct freqring_channel *ch, struct frq_serial_packet *p, uint
 	memcpy(p->vm_name, ch->fr->vm_name, sizeof(p->vm_name));
 }
 
+/* All has to be said again. Where steps had led nobody here knows: rather too much. */
+static void
+say_again(struct freqring_channel *ch)
+{
+	frq_forget_asked(ch);
+	if (ch->relative)
+		ch->wish = frq_ask(FRQ_OP_MAX, 0);
+	ch->relative = false;
+	ch->restate_due = true;
+}
+
 /* Whoever comes next at the other end knows nothing of what was said. */
 static void
 lose_host(struct freqring_channel *ch)
@@ -237,11 +248,7 @@ lose_host(struct freqring_channel *ch)
 	frq_wire_reset(&s->wire);
 	if (ch->mute != NULL || ch->t != &frq_serial)
 		return;
-	frq_forget_asked(ch);
-	if (ch->relative)
-		ch->wish = frq_ask(FRQ_OP_MAX, 0);
-	ch->relative = false;
-	ch->restate_due = true;
+	say_again(ch);
 	new_verdict(s);
 }
 
@@ -455,7 +462,7 @@ serial_info(struct freqring *fr, struct freqring_info *info, unsigned int timeou
 /* ---- take a channel, and leave it ----------------------------------------- */
 
 static struct frq_serial *
-new_serial(void)
+new_serial(const struct freqring_channel *ch)
 {
 	struct frq_serial *s = calloc(1, sizeof(*s));
 
@@ -464,6 +471,8 @@ new_serial(void)
 	s->wire.fd = -1;
 	s->verdict = 1;
 	s->hello_due = true;
+	/* The port may have answers yet to who had it before: not with these numbers. */
+	s->sent = s->answered = ch->nonce << 8;
 	return s;
 }
 
@@ -504,7 +513,7 @@ serial_attach(struct freqring_channel *ch, bool live)
 	if (ch->t == &frq_serial)
 		return -ENOTCONN;
 	if (ch->serial == NULL)
-		ch->serial = new_serial();
+		ch->serial = new_serial(ch);
 	if (ch->serial == NULL)
 		return live ? -ENOMEM : frq_fail(ch->fr, -ENOMEM, "out of memory");
 	ret = open_port(ch);
@@ -600,8 +609,7 @@ serial_look(struct freqring_channel *ch, uint64_t now)
 	s->said_ns = now;
 	if (s->answered != s->sent) {
 		/* Not known to have arrived, so it has not. */
-		frq_forget_asked(ch);
-		ch->restate_due = true;
+		say_again(ch);
 	} else if (ch->asked_wish != 0 || ch->asked_turbo != 0) {
 		new_verdict(s);
 	}

@@ -429,11 +429,11 @@ tell_all(struct applier *a, struct channel *ch)
 static bool
 take_map(struct applier *a)
 {
-	struct applier_map *m = __atomic_exchange_n(&a->next_map, NULL, __ATOMIC_ACQ_REL);
-	struct applier_map *old = a->map;
+	struct applier_map *m, *old = a->map;
 
-	if (m == NULL)
+	if (__atomic_load_n(&a->next_map, __ATOMIC_RELAXED) == NULL)
 		return false;
+	m = __atomic_exchange_n(&a->next_map, NULL, __ATOMIC_ACQ_REL);
 	/* What is queued may be about a VM that is gone from the map; all
 	 * channels that are in it are looked at below. What the poller queues
 	 * from here on is about VMs that it still serves.
@@ -513,8 +513,14 @@ step(struct applier *a)
 		queue_is_empty(a);
 		return work;
 	}
-	look_at(a, ch);
-	set_aside(a, ch);
+	/*
+	 * A serial channel hands over the map that lets it speak, and posts then:
+	 * what was posted must not be judged by the map before. A map looks at all.
+	 */
+	if (!take_map(a)) {
+		look_at(a, ch);
+		set_aside(a, ch);
+	}
 	__atomic_store_n(&a->progress, a->progress + 1, __ATOMIC_RELAXED);
 	return true;
 }

@@ -53,7 +53,7 @@ struct port {
 	char path[VM_MAP_SERIAL_PATH];
 	struct bufferevent *bev;	/* NULL: not connected */
 	int said;			/* errno of the failure that was logged */
-	bool closed;			/* while it had a wish: a lease runs */
+	bool closed;			/* and a lease runs */
 	struct frq_producer tx;
 	unsigned int skip_looks;	/* how often yet not to look for what is applied */
 	unsigned int first, nb_waiting;
@@ -338,15 +338,13 @@ on_read(struct bufferevent *bev, void *arg)
 static void
 let_go(struct port *p)
 {
-	struct wish w = wish_unpack(__atomic_load_n(&p->sv->vm->ch[p->number].slot->wish,
-		__ATOMIC_ACQUIRE));
-
 	if (p->bev == NULL)
 		return;
 	bufferevent_free(p->bev);
 	p->bev = NULL;
 	p->first = p->nb_waiting = 0;
-	if (w.kind != FRQ_WISH_NONE && !p->closed)
+	/* Whatever it wishes: the poller may not have seen that yet. */
+	if (!p->closed)
 		p->closed = post(p, FRQ_OP_LEASE, CLOSED_LEASE_S);
 	FRQ_LOG(NOTICE, "VM %s: serial channel %u was closed by its other end", p->sv->name, p->number);
 }
@@ -462,6 +460,8 @@ init_port(struct port *p, struct serial_vm *sv, unsigned int number)
 		.epoch = vm->life.epoch,
 		.incarnation = (uint8_t)vm->life.incarnation,
 	};
+	/* Only let_go gives one, which outlives the daemon and the port. */
+	p->closed = __atomic_load_n(&vm->file.slot[number].lease_end_ms, __ATOMIC_RELAXED) != 0;
 	/* The region is new, the cursor may not be. */
 	frq_store8(p->tx.doorbell, (uint8_t)p->tx.next);
 }

@@ -250,9 +250,9 @@ drop(struct vms *v, struct entry *e, bool gone)
 		return;
 	if (gone)
 		vms_sleep_keep(e, e->vm);
+	vms_forget_speaker(e, VMS_RING);
 	vms_retire(v, e->name, e->vm, gone);
 	e->vm = NULL;
-	vms_forget_speaker(e, VMS_RING);
 	FRQ_LOG(INFO, "VM %s: not served any more by its device", e->name);
 }
 
@@ -343,6 +343,7 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 		return;
 	}
 	e->vm = vm;
+	vms_recall_speaker(e, VMS_RING);
 	e->problem[0] = '\0';
 	e->nb_quarantined = 0;
 	e->truncated = false;

@@ -179,7 +179,10 @@ bool vms_claim(struct entry *e, unsigned int n, enum vms_transport t, bool *chan
 /** Rings that were asked again get their vCPUs back. @return whether any did */
 bool vms_give_back(struct entry *e);
 
-/** A transport is not there any more. */
+/** A transport is served from now on: it may have been the last that asked. */
+void vms_recall_speaker(struct entry *e, enum vms_transport t);
+
+/** A transport is about to be served no more. */
 void vms_forget_speaker(struct entry *e, enum vms_transport t);
 
 /** The channel that speaks for a vCPU, or NULL. */

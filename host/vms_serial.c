@@ -206,6 +206,7 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 		return;
 	}
 	e->serial = vm;
+	vms_recall_speaker(e, VMS_SERIAL);
 	e->serial_pid = m->qemu_pid;
 	vms_sleep_served(e);
 	e->serial_problem[0] = '\0';
@@ -221,10 +222,10 @@ vms_serial_drop(struct vms *v, struct entry *e, bool gone)
 	if (gone)
 		vms_sleep_keep(e, e->serial);
 	serial_detach(e->ports);
+	vms_forget_speaker(e, VMS_SERIAL);
 	vms_retire(v, e->name, e->serial, gone);
 	e->serial = NULL;
 	e->ports = NULL;
-	vms_forget_speaker(e, VMS_SERIAL);
 	FRQ_LOG(INFO, "VM %s: its serial channels are not served any more", e->name);
 }
 

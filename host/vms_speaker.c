@@ -4,8 +4,11 @@
  *
  * A VM may have a region, a vhost-user port, serial channels, or several of
  * them. A vCPU has one vote: the transport that asked last speaks for it, and
- * the wishes of the others wait. Control thread only.
+ * the wishes of the others wait. Who that is stands in the transports' wish files,
+ * too: the next daemon goes on from there. Control thread only.
  */
+#include <string.h>
+
 #include "vms_pvt.h"
 
 /* How often a second the vCPUs of a VM may change between transports. */
@@ -43,17 +46,41 @@ vms_speaks(const struct entry *e, unsigned int n)
 	return VMS_RING;
 }
 
+static void
+write_down(const struct vm *vm, unsigned int n, bool speaks)
+{
+	uint64_t *w = &vm->file.header->speaks[n / 64];
+
+	if (speaks)
+		*w |= UINT64_C(1) << n % 64;
+	else
+		*w &= ~(UINT64_C(1) << n % 64);
+}
+
+static void
+note(struct entry *e, unsigned int n, enum vms_transport t)
+{
+	e->asked[n] = (uint8_t)(t + 1);
+	for (unsigned int i = 0; i < VMS_NB_TRANSPORTS; i++) {
+		const struct vm *vm = vms_over(e, (enum vms_transport)i);
+
+		if (vm != NULL)
+			write_down(vm, n, i == t);
+	}
+}
+
 bool
 vms_claim(struct entry *e, unsigned int n, enum vms_transport t, bool *changed)
 {
-	*changed = false;
-	if (vms_speaks(e, n) == t)
-		return true;
-	if (e->changes >= MAX_CHANGES)
+	*changed = vms_speaks(e, n) != t;
+	if (*changed && e->changes >= MAX_CHANGES) {
+		*changed = false;
 		return false;
-	e->changes++;
-	e->asked[n] = (uint8_t)(t + 1);
-	*changed = true;
+	}
+	e->changes += *changed;
+	/* Also where it spoke because there was no other: one may be plugged in. */
+	if (e->asked[n] != t + 1)
+		note(e, n, t);
 	return true;
 }
 
@@ -76,8 +103,26 @@ vms_give_back(struct entry *e)
 }
 
 void
+vms_recall_speaker(struct entry *e, enum vms_transport t)
+{
+	const struct vm *vm = vms_over(e, t);
+
+	for (unsigned int n = 0; n < vm->nb_channels; n++) {
+		if ((vm->file.header->speaks[n / 64] >> n % 64 & 1) == 0)
+			continue;
+		if (e->asked[n] == 0)
+			e->asked[n] = (uint8_t)(t + 1);
+		else
+			write_down(vm, n, false);
+	}
+}
+
+void
 vms_forget_speaker(struct entry *e, enum vms_transport t)
 {
+	const struct vm *vm = vms_over(e, t);
+
+	memset(vm->file.header->speaks, 0, sizeof(vm->file.header->speaks));
 	for (unsigned int n = 0; n < FRQ_MAX_CHANNELS; n++)
 		if (e->asked[n] == t + 1)
 			e->asked[n] = 0;

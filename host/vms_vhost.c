@@ -95,6 +95,7 @@ admit(struct vms *v, struct entry *e, const struct vm_map_vm *m)
 		return;
 	}
 	e->vhost = vm;
+	vms_recall_speaker(e, VMS_VHOST);
 	e->vhost_pid = m->qemu_pid;
 	e->vhost_told = false;
 	vms_sleep_served(e);
@@ -113,9 +114,9 @@ stop_serving(struct vms *v, struct entry *e, bool gone)
 	if (gone)
 		vms_sleep_keep(e, e->vhost);
 	vhost_release(e->port);
+	vms_forget_speaker(e, VMS_VHOST);
 	vms_retire(v, e->name, e->vhost, gone);
 	e->vhost = NULL;
-	vms_forget_speaker(e, VMS_VHOST);
 	FRQ_LOG(INFO, "VM %s: its vhost-user port is not served any more", e->name);
 }
 

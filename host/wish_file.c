@@ -29,6 +29,7 @@ wish_file_begin(struct wish_file *f, const struct wish_file_identity *id, struct
 	__atomic_store_n(&f->header->complete, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	memset(f->slot, 0, FRQ_MAX_CHANNELS * sizeof(*f->slot));
+	memset(f->header->speaks, 0, sizeof(f->header->speaks));
 	f->header->magic = WISH_FILE_MAGIC;
 	f->header->identity = *id;
 	f->header->epoch = life.epoch;

@@ -40,7 +40,8 @@ struct wish_file_header {
 	struct wish_file_identity identity;
 	uint64_t epoch;
 	uint64_t incarnation;
-	uint64_t reserved[6];
+	uint64_t speaks[FRQ_MAX_CHANNELS / 64];	/* see vms_speaker.c; the control thread's */
+	uint64_t reserved[2];
 	uint64_t complete;	/* magic again, stored last */
 };
 

@@ -178,6 +178,9 @@ soon_st "asked over the ring" "$here" 2601000
 guest b 'port 0 say 1 4 0'
 same "then over the channel" ACK "$out"
 same "... the channel speaks" "800000 serial" "$(st "f\"{$here} {ch('b', 0)['transport']}\"")"
+fr_kill9
+fr_start || bail "freqringd, again"
+soon_st "killed and started: it is still the channel" "f\"{$here} {ch('b', 0)['transport']}\"" "800000 serial"
 guest b 'freqring-guest set 0 1400'
 soon_st "then over the ring again" "$here" 1400000
 same "... the ring speaks" ring "$(st "ch('b', 0)['transport']")"
@@ -229,6 +232,17 @@ note "$out"
 like "what was asked last is applied" '^end over ivshmem' "$out"
 soon_st "... in the daemon, too" "$here" 800000
 same "... by one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"
+
+# --- nobody asks while the device comes ----------------------------------------------------
+
+vm_virsh detach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
+soon_st "unplugged: the channel speaks" "ch('b', 0)['transport']" serial
+# The first answer may be one to the program before.
+guest b 'port 0 say 1 3 0'
+soon_st "... and asks" "$here" 2601000
+vm_virsh attach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
+soon_st "plugged in: the ring is served" "str(bool(vm('b')['epoch']))" True
+same "... and has asked nothing" "2601000 serial" "$(st "f\"{$here} {ch('b', 0)['transport']}\"")"
 vm_stop b || bail "the guest's end"
 fr_stop
 

@@ -139,9 +139,20 @@ static struct {
 	struct vm *vm;
 	bool may_query, may_claim;
 	uint64_t generation;
+	struct applier_map *claimed;	/* handed over with the next claim */
+	void (*at_look)(void);		/* when the applier looks at a CPU */
 } t;
 
-static bool claim(void *arg, unsigned int vcpu) { (void)arg, (void)vcpu; return t.may_claim; }
+static bool
+claim(void *arg, unsigned int vcpu)
+{
+	(void)arg, (void)vcpu;
+	if (t.claimed != NULL)
+		applier_set_map(t.applier, t.claimed);
+	t.claimed = NULL;
+	return t.may_claim;
+}
+
 static bool may_query(void *arg) { (void)arg; return t.may_query; }
 static uint32_t khz(void *arg, unsigned int vcpu) { (void)arg; return 1000000 + vcpu; }
 static unsigned int pcpu(void *arg, unsigned int vcpu) { (void)arg; return vcpu; }
@@ -160,9 +171,9 @@ turn(void)
 	serial_applied(t.serial);
 }
 
-/* Channel n on CPU n, or with the reason why not. */
-static void
-place(enum frq_reason standing)
+/* Channel n on CPU n; channel 0 with the reason why not. */
+static struct applier_map *
+make_map(enum frq_reason standing)
 {
 	struct applier_map *m = calloc(1, sizeof(*m));
 
@@ -174,10 +185,16 @@ place(enum frq_reason standing)
 	m->vm[0]->vm = t.vm;
 	m->vm[0]->rule = VOTE_RULE_NONE;
 	for (unsigned int n = 0; n < NB_VCPUS; n++) {
-		m->vm[0]->vcpu[n].standing = standing;
+		m->vm[0]->vcpu[n].standing = n == 0 ? standing : FRQ_REASON_OK;
 		cpuset_add(&m->vm[0]->vcpu[n].cpus, n);
 	}
-	applier_set_map(t.applier, m);
+	return m;
+}
+
+static void
+place(enum frq_reason standing)
+{
+	applier_set_map(t.applier, make_map(standing));
 	while (applier_generation(t.applier) != t.generation)
 		(void)applier_step(t.applier);
 }
@@ -207,16 +224,29 @@ attach(void)
 }
 
 static int
+look(unsigned int cpu, struct power_look *l)
+{
+	int ret = power_simulated.look(cpu, l);
+
+	if (t.at_look != NULL)
+		t.at_look();
+	return ret;
+}
+
+static int
 set_up(void **state)
 {
+	static struct power_ops power;
 	struct power_config pc = { .state_dir = "/tmp" };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct applier_config ac = { .power = &power_simulated, .done_fd = -1 };
+	struct applier_config ac = { .power = &power, .done_fd = -1 };
 	struct serial_config sc = { .qemu_user = 0 };
 	struct frq_err err;
 
 	(void)state;
 	memset(&t, 0, sizeof(t));
+	power = power_simulated;
+	power.look = look;
 	t.may_claim = true;
 	fx_dir_make(t.dir);
 	for (unsigned int n = 0; n < NB_VCPUS; n++) {
@@ -501,6 +531,44 @@ elsewhere_by_the_map(void **state)
 	assert_int_equal(answer.command, FRQ_SERIAL_NACK);
 }
 
+/* A packet is taken and folded while the applier is at something else. */
+static void
+send_and_fold(void)
+{
+	struct frq_serial_packet p = packet(1, FRQ_SERIAL_MAX, 0);
+
+	t.at_look = NULL;
+	assert_int_equal(send(t.guest, &p, SIZE, MSG_NOSIGNAL), SIZE);
+	for (unsigned int i = 0; i < 1000 && counted("packets") == 0; i++)
+		(void)event_base_loop(t.base, EVLOOP_NONBLOCK);
+	(void)fx_turns(t.poller, 64);
+}
+
+/* It speaks for the vCPU again, and the applier has looked for a map just before. */
+static void
+back_from_elsewhere(void **state)
+{
+	struct frq_producer other = fx_attach(t.vm, 1, 1);
+	struct frq_serial_packet answer;
+
+	(void)state;
+	assert_int_equal(frq_producer_post(&other, FRQ_OP_MIN, 0, 0), 0);
+	turn();
+	assert_int_equal(decided(1), 800000);
+	place(FRQ_REASON_ELSEWHERE);
+	t.claimed = make_map(FRQ_REASON_OK);
+	/* Somebody meddles with the other CPU, so that the applier looks there. */
+	assert_int_equal(power_simulated.set(1, 0, NULL), 0);
+	applier_check_cpus(t.applier);
+	t.at_look = send_and_fold;
+	(void)applier_step(t.applier);
+	assert_null(t.at_look);
+	serial_applied(t.serial);
+	get(&answer, SIZE);
+	assert_int_equal(answer.command, FRQ_SERIAL_ACK);
+	assert_int_equal(decided(0), 2601000);
+}
+
 /* A guest that sends and does not read: it loses answers, and nobody waits for it. */
 static void
 deaf(void **state)
@@ -572,6 +640,26 @@ closed(void **state)
 	assert_int_equal(counted("connects"), 2);
 }
 
+/* QEMU closes it before the poller has seen what was asked last. */
+static void
+closed_at_once(void **state)
+{
+	struct frq_serial_packet p = packet(1, FRQ_SERIAL_MIN, 0);
+
+	(void)state;
+	assert_int_equal(send(t.guest, &p, SIZE, MSG_NOSIGNAL), SIZE);
+	for (unsigned int i = 0; i < 1000 && counted("packets") == 0; i++)
+		(void)event_base_loop(t.base, EVLOOP_NONBLOCK);
+	assert_int_equal(counted("packets"), 1);
+	(void)close(t.guest);
+	t.guest = -1;
+	while (serial_connected(t.sv, 0))
+		(void)event_base_loop(t.base, EVLOOP_ONCE);
+	turn();
+	assert_int_equal(decided(0), 800000);
+	assert_int_not_equal(t.vm->file.slot[0].lease_end_ms, 0);
+}
+
 /* It sends no more, and may still read: the socket is of no use to it. */
 static void
 half_closed(void **state)
@@ -609,6 +697,33 @@ restarted(void **state)
 	assert_int_equal(decided(0), 1100000);
 	assert_int_equal(ask(1, FRQ_SERIAL_UP, 0), FRQ_SERIAL_ACK);
 	assert_int_equal(decided(0), 1400000);
+	fx_vm_free(dead);
+}
+
+/* QEMU closed it before the daemon ended: the lease that runs since is not for ever. */
+static void
+restarted_while_closed(void **state)
+{
+	struct vm *dead = t.vm;
+
+	(void)state;
+	assert_int_equal(ask(1, FRQ_SERIAL_MIN, 0), FRQ_SERIAL_ACK);
+	(void)close(t.guest);
+	turn();
+	turn();
+	assert_int_not_equal(dead->file.slot[0].lease_end_ms, 0);
+	serial_detach(t.sv);
+	fx_remove(t.poller, dead);
+	/* It ran out meanwhile. */
+	dead->file.slot[0].lease_end_ms = 1;
+	t.vm = fx_vm_again(t.dir, dead);
+	t.vm->serial = true;
+	frq_region_init(&t.vm->region, &t.vm->info, t.vm->life);
+	attach();
+	assert_int_equal(decided(0), 2601000);
+	assert_int_equal(ask(1, FRQ_SERIAL_MIN, 0), FRQ_SERIAL_ACK);
+	assert_int_equal(decided(0), 800000);
+	assert_int_equal(t.vm->file.slot[0].lease_end_ms, 0);
 	fx_vm_free(dead);
 }
 
@@ -679,11 +794,14 @@ main(void)
 		T(refused),
 		T(elsewhere),
 		T(elsewhere_by_the_map),
+		T(back_from_elsewhere),
 		T(deaf),
 		T(stuck_applier),
 		T(closed),
+		T(closed_at_once),
 		T(half_closed),
 		T(restarted),
+		T(restarted_while_closed),
 		T(no_socket),
 		T(garbage),
 	};
