@@ -13,7 +13,8 @@
 #include "rpc.h"
 #include "rpc_params.h"
 
-#define LIST_SIZE 256
+/* Of the longest list of CPUs, each second one: a list that is cut is another one. */
+#define LIST_SIZE (FRQ_MAX_CPUS / 2 * 5)
 
 /* What a job gets; plain memory, freed with the job. */
 struct order {

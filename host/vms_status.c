@@ -98,7 +98,7 @@ channel_status(const struct entry *e, const struct channel *ch, const struct vm_
 {
 	struct wish w = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
 	struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
-	char pcpus[256] = "";
+	char pcpus[VMS_LIST_SIZE] = "";
 
 	if (m != NULL)
 		(void)cpuset_format(&vm_map_vcpu(m, ch->number)->pcpus, pcpus, sizeof(pcpus));
@@ -128,7 +128,7 @@ vcpus_status(const struct vm_map_vm *m)
 	json_t *vcpus = json_array();
 
 	for (unsigned int n = 0; m != NULL && n < m->nb_vcpus; n++) {
-		char pcpus[256], libvirt_pcpus[256];
+		char pcpus[VMS_LIST_SIZE], libvirt_pcpus[VMS_LIST_SIZE];
 
 		(void)cpuset_format(&m->vcpu[n].pcpus, pcpus, sizeof(pcpus));
 		(void)cpuset_format(&m->vcpu[n].libvirt_pcpus, libvirt_pcpus, sizeof(libvirt_pcpus));

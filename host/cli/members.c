@@ -21,6 +21,21 @@ text_or_dash(const json_t *o, const char *key)
 	return s[0] != '\0' ? s : "-";
 }
 
+const char *
+list_start(const json_t *o, const char *key, char text[LIST_START_SIZE])
+{
+	const char *list = text_of(o, key);
+	size_t len = strlen(list), room = LIST_START_SIZE - sizeof("...");
+
+	if (len <= room)
+		return list;
+	/* Half a number would be another one. */
+	while (room > 0 && list[room - 1] != ',')
+		room--;
+	(void)snprintf(text, LIST_START_SIZE, "%.*s...", (int)room, list);
+	return text;
+}
+
 intmax_t
 number_of(const json_t *o, const char *key)
 {

@@ -10,6 +10,12 @@
 /** "" where there is none. */
 const char *text_of(const json_t *o, const char *key);
 const char *text_or_dash(const json_t *o, const char *key);
+
+#define LIST_START_SIZE 40u
+
+/** For a table: a list of CPUs, of a long one the start and "...". @return it, or `text` */
+const char *list_start(const json_t *o, const char *key, char text[LIST_START_SIZE]);
+
 /** 0 where there is none. */
 intmax_t number_of(const json_t *o, const char *key);
 bool flag_of(const json_t *o, const char *key);

@@ -16,7 +16,7 @@ node()
 	local file=$1 domain nb=0
 
 	shift
-	printf '<node>' >"$file"
+	printf '<node>%s' "${NODE_CPU:-}" >"$file"
 	for domain; do
 		printf "<domain type='test'><name>%s</name><uuid>11111111-aaaa-4aaa-8aaa-%012d</uuid>" \
 			"${domain%%|*}" $((++nb))
@@ -76,6 +76,26 @@ run fr detach foreign
 same "detach, which this driver cannot" 1 "$status"
 like "... says why" '^live: shmem device freqring-.* cannot be detached: .*not supported' "$out"
 
+fr_stop
+same "the daemon ends in good order" 0 "$?"
+
+# --- each second one of 1024 CPUs: the longest list there is ---
+odd=$(seq -s , 1 2 1023)
+mask=0x$(printf 'a%.0s' {1..256})
+NODE_CPU='<cpu><nodes>1</nodes><sockets>1</sockets><cores>1024</cores><threads>1</threads></cpu>' \
+	node "$VM_WORKDIR/node.xml" "wide|$channel</devices><cputune><vcpupin vcpu='1' cpuset='$odd'/></cputune><devices>"
+export LD_PRELOAD=$FR_BUILD/tests/system/wide_host.so
+fr_start --shm-dir "$VM_WORKDIR/shm" --serial-dir '' || bail "the daemon"
+unset LD_PRELOAD
+soon_st "it is served" 'vm("wide")["admitted"]' true
+same "status has all of the list" "$odd" "$(st 'ch("wide", 0)["pcpus"]')"
+same "... and of libvirt's" "$odd" "$(st 'vm("wide")["vcpus"][1]["libvirt_pcpus"]')"
+run fr status wide
+like "... a table its start" '^ +1 +1,3,5,7,9,11,13,15,17,19,21,23,25,\.\.\. +serial' "$out"
+run fr vcpupin wide 1
+like "vcpupin, too" "^ 1 +$odd\$" "$out"
+run fr show_vm wide
+like "show_vm makes a mask of it" "\[1\]: Physical CPU Mask $mask\$" "$out"
 fr_stop
 same "the daemon ends in good order" 0 "$?"
 
