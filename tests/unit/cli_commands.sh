@@ -390,6 +390,12 @@ ask 0 detach --serial web
 sent 'detach {"serial":true,"vm":"web"}'
 prints 'live: gone
 in its definition: has none'
+# The option of one name that takes no value, before the command.
+ask 0 --serial detach web
+sent 'detach {"serial":true,"vm":"web"}'
+ask 0 --serial 2 attach web
+sent 'attach {"serial":2,"vm":"web"}'
+refused 'frob: no such command' --serial 2 frob web
 ask 1 detach web --config
 refused "--serial x: expected a number" attach web --serial x
 refused "--print goes with freqring attach" detach web --print
