@@ -87,6 +87,14 @@ plural(intmax_t n)
 	return n == 1 ? "" : "s";
 }
 
+bool
+is_set_by_hand(const json_t *cpu)
+{
+	const char *wish = text_of(cpu, "manual_wish");
+
+	return wish[0] != '\0' && strcmp(wish, "none") != 0;
+}
+
 static size_t
 nb_serial(const json_t *vm)
 {

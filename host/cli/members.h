@@ -31,6 +31,12 @@ const char *mark(bool simulated);
 intmax_t mhz(intmax_t khz);
 const char *plural(intmax_t n);
 
+/**
+ * Whether an operator set this CPU of the status, in force or not. Its "manual"
+ * says that such a setting decided, which may be that of another CPU of its domain.
+ */
+bool is_set_by_hand(const json_t *cpu);
+
 /** Whether a VM has a device or serial channels. */
 bool has_way(const json_t *vm);
 

@@ -175,7 +175,9 @@ methods '{"status":{"result":{"vms":[{"name":"a","uuid":"U","state":"paused","sh
  "libvirt":{"connected":true,"map_latency_us":{"p50":900,"p99":4321,"max":9000,"samples":8}},
  "cpus":[{"cpu":3,"khz":2300000,"manual":true,"manual_wish":"kHz","manual_khz":2300000,"manual_turbo":false,
    "votes":[{"vm":"a","vcpu":0,"wish":"min","khz":800000}]},
-  {"cpu":4,"khz":0},{"cpu":5,"khz":1800000,"manual":true,"manual_wish":"max","manual_turbo":true,"writes":9}]}}}'
+  {"cpu":4,"khz":0},{"cpu":5,"khz":1800000,"manual":true,"manual_wish":"max","manual_turbo":true,"writes":9},
+  {"cpu":6,"khz":1800000,"manual":true,"manual_wish":"none","manual_turbo":true},
+  {"cpu":7,"khz":1700000,"manual":false,"manual_wish":"min","manual_turbo":true}]}}}'
 ask 0 show_vm a
 sent 'status '
 prints "VM: 'a', status = ACTIVE
@@ -209,6 +211,9 @@ ask 0 status
 line out "libvirt -, connected, 0 events, map read 0 times and changed 0, p99 4.3 ms"
 has out " operator=2300, no turbo a/0=800"
 has out " operator=max"
+# Of another CPU of its domain; and one that is not in force yet.
+hasnt out "operator=none"
+has out " operator=min"
 line out "5 - no - - disabled 0 0 -"
 
 # ---- stats
@@ -231,7 +236,7 @@ has err "b: freqringd knows no VM"
 
 # ---- release all: those that are set by hand
 ask 1 release all
-sent 'status {"cpus":"0-1023"}' 'set_cpu_freq {"cpus":"3,5","freq":"release"}'
+sent 'status {"cpus":"0-1023"}' 'set_cpu_freq {"cpus":"3,5,7","freq":"release"}'
 
 # ---- vm_power_manager's: what is sent, and the lines where it went well
 methods '{"add_vm":{"result":{"name":"web"}},"rm_vm":{"result":{"name":"web"}},"set_query":{"result":true},
