@@ -48,17 +48,21 @@ flag_of(const json_t *o, const char *key)
 	return json_is_true(json_object_get(o, key));
 }
 
+/* A UUID goes before a name, as in the daemon: libvirt lets one VM be called as another one's. */
 json_t *
 find_vm(const json_t *vms, const char *wanted)
 {
+	json_t *found = NULL;
+
 	for (size_t i = 0; i < json_array_size(vms); i++) {
 		json_t *vm = json_array_get(vms, i);
 
-		if (strcmp(text_of(vm, "name"), wanted) == 0 ||
-		    strcasecmp(text_of(vm, "uuid"), wanted) == 0)
+		if (strcasecmp(text_of(vm, "uuid"), wanted) == 0)
 			return vm;
+		if (found == NULL && strcmp(text_of(vm, "name"), wanted) == 0)
+			found = vm;
 	}
-	return NULL;
+	return found;
 }
 
 bool

@@ -152,7 +152,7 @@ refused "x: expected the number of a vCPU" vcpupin web x
 
 # ---- vm_power_manager's: a VM that has no device of ours
 ask 0 show_vm web
-sent 'status ' 'list ' 'get_vcpupin {"vm":"web"}'
+sent 'status ' 'list ' 'get_vcpupin {"vm":"c7a5fdbd-cdaf-9455-926a-d65c16db1809"}'
 prints "VM: 'web', status = ACTIVE
 Channels 0
 Virtual CPU(s): 2
@@ -162,6 +162,14 @@ ask 0 show_vm old
 has out "VM: 'old', status = INACTIVE"
 ask 1 show_vm nobody
 has err "nobody: libvirt knows no VM of that name or UUID"
+# One is called as the other one's UUID, which counts first.
+methods '{"status":{"result":{"vms":[
+ {"name":"u2","uuid":"u1","state":"running","vcpus":[{"vcpu":0,"present":true,"libvirt_pcpus":"1"}]},
+ {"name":"b","uuid":"u2","state":"running","vcpus":[{"vcpu":0,"present":true,"libvirt_pcpus":"0"}]}]}}}'
+ask 0 show_vm u2
+has out "VM: 'b', status = ACTIVE"
+ask 0 stats u2
+has out "Domain: 'b'"
 
 # ---- show_vm, show_cpu_freq
 methods '{"status":{"result":{"vms":[{"name":"a","uuid":"U","state":"paused","shmem":"freqring-a","admitted":true,
