@@ -84,9 +84,8 @@ odd=$(seq -s , 1 2 1023)
 mask=0x$(printf 'a%.0s' {1..256})
 NODE_CPU='<cpu><nodes>1</nodes><sockets>1</sockets><cores>1024</cores><threads>1</threads></cpu>' \
 	node "$VM_WORKDIR/node.xml" "wide|$channel</devices><cputune><vcpupin vcpu='1' cpuset='$odd'/></cputune><devices>"
-export LD_PRELOAD=$FR_BUILD/tests/system/wide_host.so
-fr_start --shm-dir "$VM_WORKDIR/shm" --serial-dir '' || bail "the daemon"
-unset LD_PRELOAD
+LD_PRELOAD=$FR_BUILD/tests/system/wide_host.so ASAN_OPTIONS=verify_asan_link_order=0 \
+	fr_start --shm-dir "$VM_WORKDIR/shm" --serial-dir '' || bail "the daemon"
 soon_st "it is served" 'vm("wide")["admitted"]' true
 same "status has all of the list" "$odd" "$(st 'ch("wide", 0)["pcpus"]')"
 same "... and of libvirt's" "$odd" "$(st 'vm("wide")["vcpus"][1]["libvirt_pcpus"]')"
