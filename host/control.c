@@ -415,9 +415,13 @@ control_stop(struct control *ctl)
 
 	/* The analyzer does not see LIST_REMOVE take it off the list. */
 	while ((cl = LIST_FIRST(&ctl->clients)) != NULL) {
+		struct evbuffer *out = bufferevent_get_output(cl->bev);
+
 		/* What fits goes out: the last word to whoever waits. */
 		bufferevent_disable(cl->bev, EV_READ | EV_WRITE);
-		(void)evbuffer_write(bufferevent_get_output(cl->bev), bufferevent_getfd(cl->bev));
+		/* A bufferevent lets nobody but itself take from the front of it. */
+		(void)evbuffer_unfreeze(out, 1);
+		(void)evbuffer_write(out, bufferevent_getfd(cl->bev));
 		client_free(cl);	/* NOLINT(clang-analyzer-unix.Malloc) */
 	}
 	if (ctl->listener != NULL)

@@ -138,7 +138,7 @@ struct domain_pin {
  * @return 0, -ENOENT, -EINVAL (no such vCPU or CPU; live of a VM that does not
  *	run, config of one without definition), -EIO, -ENOMEM
  */
-int domain_pin(virConnectPtr conn, const struct domain_pin *p, bool *live, bool *config,
+int domain_pin(virConnectPtr conn, const struct domain_pin *asked, bool *live, bool *config,
 	struct frq_err *err);
 
 #endif /* FRQ_DOMAIN_CHANGE_H */

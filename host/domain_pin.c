@@ -144,6 +144,8 @@ domain_get_pins(virConnectPtr conn, const char *vm, enum domain_place place,
 	ret = domain_lookup(conn, vm, &dom, err);
 	if (ret < 0)
 		return ret;
+	/* For people: it may have been asked for by its UUID. */
+	vm = virDomainGetName(dom);
 	ret = host_cpus(conn, &nb_cpus, err);
 	if (ret == 0)
 		ret = is_active(dom, vm, &pins->live, err);
@@ -263,27 +265,29 @@ pin_places(virDomainPtr dom, const struct domain_pin *p, unsigned int nb_cpus, b
 }
 
 int
-domain_pin(virConnectPtr conn, const struct domain_pin *p, bool *live, bool *config,
+domain_pin(virConnectPtr conn, const struct domain_pin *asked, bool *live, bool *config,
 	struct frq_err *err)
 {
+	struct domain_pin p = *asked;
 	unsigned int nb_cpus = 0;
 	bool active = false;
 	virDomainPtr dom;
 	int ret;
 
 	*live = *config = false;
-	ret = domain_lookup(conn, p->vm, &dom, err);
+	ret = domain_lookup(conn, p.vm, &dom, err);
 	if (ret < 0)
 		return ret;
+	p.vm = virDomainGetName(dom);
 	ret = host_cpus(conn, &nb_cpus, err);
 	if (ret == 0)
-		ret = check_cpus(p, nb_cpus, err);
+		ret = check_cpus(&p, nb_cpus, err);
 	if (ret == 0)
-		ret = is_active(dom, p->vm, &active, err);
+		ret = is_active(dom, p.vm, &active, err);
 	if (ret == 0)
-		ret = check_places(dom, p, active, err);
+		ret = check_places(dom, &p, active, err);
 	if (ret == 0)
-		ret = pin_places(dom, p, nb_cpus, active, live, config, err);
+		ret = pin_places(dom, &p, nb_cpus, active, live, config, err);
 	(void)virDomainFree(dom);
 	return ret;
 }

@@ -214,6 +214,18 @@ place_vcpus(struct libvirt_snapshot *s, struct known *k, struct vm_map_vm *vm)
 
 /* ---- a domain ------------------------------------------------------------ */
 
+/* Its memory is still on its way: QEMU fails when a page is there before it. */
+static bool
+is_postcopy(int reason)
+{
+#if LIBVIR_VERSION_NUMBER >= 8005000
+	/* The way broke, and may be mended. */
+	if (reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED)
+		return true;
+#endif
+	return reason == VIR_DOMAIN_RUNNING_POSTCOPY;
+}
+
 static int
 read_state(virDomainPtr dom, enum vm_run_state *run)
 {
@@ -223,8 +235,7 @@ read_state(virDomainPtr dom, enum vm_run_state *run)
 		return -EIO;
 	switch (state) {
 	case VIR_DOMAIN_RUNNING:
-		/* Its memory is still on its way: QEMU fails when a page is there before it. */
-		*run = reason == VIR_DOMAIN_RUNNING_POSTCOPY ? VM_DEFINED : VM_RUNNING;
+		*run = is_postcopy(reason) ? VM_DEFINED : VM_RUNNING;
 		break;
 	case VIR_DOMAIN_BLOCKED:
 		*run = VM_RUNNING;

@@ -45,12 +45,20 @@
 /* Domains of which there was news; of more, all are read. */
 #define MAX_DIRTY 16u
 
+/* Devices that were added before their domain was known as one of ours. */
+#define MAX_ADDED 8u
+
 /* What there is to read. */
 struct news {
 	bool any, all;
 	unsigned int nb;
 	struct libvirt_news of[MAX_DIRTY];
 	uint64_t event_ns;		/* CLOCK_MONOTONIC of the first event, 0: none */
+	unsigned int nb_added;
+	struct added {
+		uint8_t uuid[VIR_UUID_BUFLEN];
+		char vm[256], alias[64];
+	} added[MAX_ADDED];
 };
 
 struct libvirt_watch {
@@ -336,18 +344,23 @@ on_tunable(virConnectPtr conn, virDomainPtr dom, virTypedParameterPtr params, in
 
 /* Most domains of a host may have nothing to do with us. */
 static bool
-is_ours(struct libvirt_watch *w, virDomainPtr dom)
+has_ours(struct libvirt_watch *w, const uint8_t *uuid)
 {
-	uint8_t uuid[VIR_UUID_BUFLEN];
 	bool ours = false;
 
-	if (virDomainGetUUID(dom, uuid) < 0)
-		return false;
 	(void)pthread_mutex_lock(&w->lock);
 	for (unsigned int i = 0; i < w->nb_ours; i++)
 		ours |= memcmp(w->ours[i], uuid, VIR_UUID_BUFLEN) == 0;
 	(void)pthread_mutex_unlock(&w->lock);
 	return ours;
+}
+
+static bool
+is_ours(struct libvirt_watch *w, virDomainPtr dom)
+{
+	uint8_t uuid[VIR_UUID_BUFLEN];
+
+	return virDomainGetUUID(dom, uuid) == 0 && has_ours(w, uuid);
 }
 
 static void __attribute__((format(printf, 4, 5)))
@@ -365,11 +378,36 @@ tell_event(struct libvirt_watch *w, virDomainPtr dom, enum event_kind kind, cons
 	on_event(w, dom);
 }
 
+/* It may be what makes the domain ours, which the next read finds out. */
+static void
+remember_added(struct libvirt_watch *w, virDomainPtr dom, const char *alias)
+{
+	const char *vm = virDomainGetName(dom);
+	struct added a;
+
+	if (vm == NULL || virDomainGetUUID(dom, a.uuid) < 0)
+		return;
+	(void)snprintf(a.vm, sizeof(a.vm), "%s", vm);
+	(void)snprintf(a.alias, sizeof(a.alias), "%s", alias);
+	(void)pthread_mutex_lock(&w->lock);
+	if (w->news.nb_added < MAX_ADDED)
+		w->news.added[w->news.nb_added++] = a;
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 static void
 on_device_added(virConnectPtr conn, virDomainPtr dom, const char *alias, void *arg)
 {
+	struct libvirt_watch *w = arg;
+
 	(void)conn;
-	tell_event(arg, dom, EVENT_DEVICE, "device %s was added", alias);
+	if (is_ours(w, dom)) {
+		tell_event(w, dom, EVENT_DEVICE, "device %s was added", alias);
+		return;
+	}
+	/* In this order: it stays until a read that began after the news. */
+	on_event(w, dom);
+	remember_added(w, dom, alias);
 }
 
 static void
@@ -536,6 +574,15 @@ read_news(struct libvirt_watch *w, const struct news *n, struct vm_map **map, st
 }
 
 static void
+tell_added(struct libvirt_watch *w, const struct news *n)
+{
+	for (unsigned int i = 0; i < n->nb_added; i++)
+		if (has_ours(w, n->added[i].uuid))
+			event_raise(EVENT_DEVICE, n->added[i].vm, "VM %s: device %s was added",
+				n->added[i].vm, n->added[i].alias);
+}
+
+static void
 read_map(struct libvirt_watch *w)
 {
 	uint64_t began = now_ns();
@@ -560,6 +607,7 @@ read_map(struct libvirt_watch *w)
 			w->uri, map->nb_vms);
 	w->synced = true;
 	publish(w, map);
+	tell_added(w, &n);
 }
 
 static unsigned int

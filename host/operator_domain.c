@@ -10,9 +10,11 @@
 #include "daemon.h"
 #include "domain_change.h"
 #include "events.h"
+#include "rpc.h"
 #include "rpc_params.h"
 
-#define LIST_SIZE 256
+/* Of the longest list of CPUs, each second one: a list that is cut is another one. */
+#define LIST_SIZE (FRQ_MAX_CPUS / 2 * 5)
 
 /* What a job gets; plain memory, freed with the job. */
 struct order {
@@ -271,16 +273,18 @@ set_vcpupin_run(struct rpc_call *call)
 static json_t *
 place_json(const struct domain_change_place *p)
 {
-	return json_pack("{s:b, s:b, s:b, s:s}", "asked", (int)p->asked, "done", (int)p->done,
-		"changed", (int)p->changed, "text", p->text);
+	/* Names in it may be cut in the middle of a character. */
+	return json_pack("{s:b, s:b, s:b, s:o}", "asked", (int)p->asked, "done", (int)p->done,
+		"changed", (int)p->changed, "text", rpc_text(p->text));
 }
 
 static json_t *
 change_json(const struct domain_change_result *r)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s}", "name", r->name,
+	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "name", rpc_text(r->name),
 		"uuid", r->uuid_text, "object", r->object, "xml", r->xml != NULL ? r->xml : "",
-		"live", place_json(&r->live), "config", place_json(&r->config), "text", r->text);
+		"live", place_json(&r->live), "config", place_json(&r->config),
+		"text", rpc_text(r->text));
 }
 
 static struct domain_change

@@ -157,20 +157,6 @@ find_vm(const json_t *vms, const char *given, size_t len)
 	return NULL;
 }
 
-/* Name and UUID of each VM with a device of ours: the status of all of them is long. */
-static json_t *
-names_of_vms(const struct daemon *d)
-{
-	json_t *list = vms_list(d->vms), *vms = json_array(), *vm;
-	size_t i;
-
-	json_array_foreach(json_object_get(list, "vms"), i, vm)
-		if (*string_of(vm, "shmem") != '\0' || json_is_true(json_object_get(vm, "added")))
-			(void)json_array_append(vms, vm);
-	json_decref(list);
-	return vms;
-}
-
 static int
 answer_vm_list(struct daemon *d, const char *param, json_t **reply)
 {
@@ -180,7 +166,7 @@ answer_vm_list(struct daemon *d, const char *param, json_t **reply)
 
 	if (param != NULL)
 		return -EINVAL;
-	vms = names_of_vms(d);
+	vms = vms_shown(d->vms);
 	names = json_array();
 	json_array_foreach(vms, i, vm)
 		(void)json_array_append_new(names, json_string(handle_of(vm, text)));
@@ -192,7 +178,7 @@ answer_vm_list(struct daemon *d, const char *param, json_t **reply)
 static json_t *
 status_of_vm(const struct daemon *d, const char *given, size_t len)
 {
-	json_t *vms = names_of_vms(d), *status = NULL;
+	json_t *vms = vms_shown(d->vms), *status = NULL;
 	const json_t *vm = find_vm(vms, given, len);
 	struct frq_err err;
 
@@ -310,7 +296,7 @@ answer_events(struct daemon *d, const char *param, json_t **reply)
 
 static const struct command commands[] = {
 	{ "/freqring/info", "The daemon and what its parts count. No parameter", answer_info },
-	{ "/freqring/vm/list", "VMs that have a device. No parameter", answer_vm_list },
+	{ "/freqring/vm/list", "VMs that have a device or channels. No parameter", answer_vm_list },
 	{ "/freqring/vm/info", "A VM. Parameter: its name or UUID", answer_vm_info },
 	{ "/freqring/vcpu/info", "A vCPU. Parameters: name or UUID of its VM, its number",
 		answer_vcpu_info },

@@ -3,7 +3,7 @@
  * telemetry.h - the daemon's figures as commands of DPDK's telemetry
  *
  *	/freqring/info			the daemon, and what its parts count
- *	/freqring/vm/list		names of the VMs that have a device
+ *	/freqring/vm/list		names of the VMs that the status has
  *	/freqring/vm/info,VM		one of them
  *	/freqring/vcpu/info,VM,N	a channel
  *	/freqring/cpu/list		managed CPUs

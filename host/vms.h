@@ -147,6 +147,8 @@ struct frq_region_file vms_region_file(const struct vms *v);
 
 /** All that libvirt knows, a line each, and whether it can be asked now. */
 json_t *vms_list(const struct vms *v);
+/** Name and UUID of each VM that the status has. */
+json_t *vms_shown(const struct vms *v);
 /** One VM, for those who ask for one. NULL: there is none, *err says so. */
 json_t *vms_one(const struct vms *v, const char *name, struct frq_err *err);
 /** An operator's setting of a CPU: {"manual_wish", "manual_khz", "manual_turbo"}. */

@@ -9,6 +9,9 @@
 #include "vhost.h"
 #include "vms.h"
 
+/* Of the longest list of CPUs, each second one: a list that is cut is another one. */
+#define VMS_LIST_SIZE (FRQ_MAX_CPUS / 2 * 5)
+
 /* What a VM does, as people see it. */
 enum vms_power {
 	VMS_POWER_UNKNOWN,

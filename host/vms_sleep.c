@@ -430,7 +430,7 @@ vote_json(const struct entry *e, const struct vm_map_vm *m, unsigned int n)
 	bool holds = ch != NULL && frq_now_unpack(counter_get(&ch->a.now)).nb_pcpus != 0;
 	struct frq_applied applied = { .granted_khz = 0 };
 	struct wish w = ch != NULL ? wish_of(ch) : e->kept[n];
-	char cpus[256];
+	char cpus[VMS_LIST_SIZE];
 
 	if (ch == NULL && !has_kept(e))
 		return NULL;

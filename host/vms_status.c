@@ -98,7 +98,7 @@ channel_status(const struct entry *e, const struct channel *ch, const struct vm_
 {
 	struct wish w = wish_unpack(__atomic_load_n(&ch->slot->wish, __ATOMIC_ACQUIRE));
 	struct frq_applied applied = frq_applied_unpack(counter_get(&ch->a.applied));
-	char pcpus[256] = "";
+	char pcpus[VMS_LIST_SIZE] = "";
 
 	if (m != NULL)
 		(void)cpuset_format(&vm_map_vcpu(m, ch->number)->pcpus, pcpus, sizeof(pcpus));
@@ -128,7 +128,7 @@ vcpus_status(const struct vm_map_vm *m)
 	json_t *vcpus = json_array();
 
 	for (unsigned int n = 0; m != NULL && n < m->nb_vcpus; n++) {
-		char pcpus[256], libvirt_pcpus[256];
+		char pcpus[VMS_LIST_SIZE], libvirt_pcpus[VMS_LIST_SIZE];
 
 		(void)cpuset_format(&m->vcpu[n].pcpus, pcpus, sizeof(pcpus));
 		(void)cpuset_format(&m->vcpu[n].libvirt_pcpus, libvirt_pcpus, sizeof(libvirt_pcpus));
@@ -227,6 +227,19 @@ vms_status(const struct vms *v)
 }
 
 json_t *
+vms_shown(const struct vms *v)
+{
+	json_t *vms = json_array();
+
+	for (unsigned int i = 0; i < v->nb_entries; i++)
+		if (is_shown(v, v->entry[i]))
+			(void)json_array_append_new(vms, json_pack("{s:o, s:s}",
+				"name", rpc_text(v->entry[i]->name),
+				"uuid", vm_map_find(v->map, v->entry[i]->uuid)->uuid_text));
+	return vms;
+}
+
+json_t *
 vms_votes(const struct vms *v, unsigned int cpu)
 {
 	json_t *votes = json_array();
@@ -267,6 +280,17 @@ vms_one(const struct vms *v, const char *name, struct frq_err *err)
 	return e != NULL ? vm_status(v, e) : NULL;
 }
 
+static json_t *
+serial_numbers(const struct vm_map_vm *m)
+{
+	json_t *ports = json_array();
+
+	for (unsigned int n = 0; n < FRQ_SERIAL_MAX_PORTS; n++)
+		if ((m->serial >> n & 1) != 0)
+			(void)json_array_append_new(ports, json_integer((json_int_t)n));
+	return ports;
+}
+
 json_t *
 vms_list(const struct vms *v)
 {
@@ -278,11 +302,12 @@ vms_list(const struct vms *v)
 
 		if (m == NULL)
 			continue;
-		(void)json_array_append_new(vms, json_pack("{s:o, s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:i, s:I, s:o}",
+		(void)json_array_append_new(vms, json_pack("{s:o, s:s, s:s, s:s, s:o, s:{s:o}, s:o, s:b, s:b, s:b, s:i, s:I, s:o}",
 			"name", rpc_text(e->name), "uuid", m->uuid_text, "state", state_name[e->state],
 			"power", vms_power_name(e->power),
-			"shmem", rpc_text(m->shmem), "served", (int)vms_is_served(e), "allowed", (int)e->allowed,
-			"added", (int)e->added, "nb_vcpus", (int)m->nb_vcpus,
+			"shmem", rpc_text(m->shmem), "serial", "ports", serial_numbers(m),
+			"vhost", rpc_text(m->vhost), "served", (int)vms_is_served(e),
+			"allowed", (int)e->allowed, "added", (int)e->added, "nb_vcpus", (int)m->nb_vcpus,
 			"requests", (json_int_t)count_requests(e), "problem", rpc_text(e->problem)));
 	}
 	return json_pack("{s:b, s:o}", "connected", (int)v->connected, "vms", vms);

@@ -68,9 +68,10 @@ print_votes(const json_t *votes)
 	columns_init(&c, heads);
 	json_array_foreach(votes, i, vote) {
 		intmax_t khz = number_of(vote, "khz"), granted = number_of(vote, "granted_khz");
+		char list[LIST_START_SIZE];
 
 		columns_add(&c, "%jd", number_of(vote, "vcpu"));
-		columns_add(&c, "%s", text_of(vote, "cpus"));
+		columns_add(&c, "%s", list_start(vote, "cpus", list));
 		if (khz != 0)
 			columns_add(&c, "%jd MHz", mhz(khz));
 		else

@@ -167,9 +167,10 @@ static void
 add_channel(struct columns *c, const json_t *ch, bool simulated)
 {
 	intmax_t granted = number_of(ch, "granted_khz");
+	char list[LIST_START_SIZE];
 
 	columns_add(c, "%jd", number_of(ch, "vcpu"));
-	columns_add(c, "%s", text_of(ch, "pcpus"));
+	columns_add(c, "%s", list_start(ch, "pcpus", list));
 	add_attached(c, ch);
 	add_wish(c, ch);
 	if (granted == 0)

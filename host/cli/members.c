@@ -21,6 +21,21 @@ text_or_dash(const json_t *o, const char *key)
 	return s[0] != '\0' ? s : "-";
 }
 
+const char *
+list_start(const json_t *o, const char *key, char text[LIST_START_SIZE])
+{
+	const char *list = text_of(o, key);
+	size_t len = strlen(list), room = LIST_START_SIZE - sizeof("...");
+
+	if (len <= room)
+		return list;
+	/* Half a number would be another one. */
+	while (room > 0 && list[room - 1] != ',')
+		room--;
+	(void)snprintf(text, LIST_START_SIZE, "%.*s...", (int)room, list);
+	return text;
+}
+
 intmax_t
 number_of(const json_t *o, const char *key)
 {
@@ -33,17 +48,21 @@ flag_of(const json_t *o, const char *key)
 	return json_is_true(json_object_get(o, key));
 }
 
+/* A UUID goes before a name, as in the daemon: libvirt lets one VM be called as another one's. */
 json_t *
 find_vm(const json_t *vms, const char *wanted)
 {
+	json_t *found = NULL;
+
 	for (size_t i = 0; i < json_array_size(vms); i++) {
 		json_t *vm = json_array_get(vms, i);
 
-		if (strcmp(text_of(vm, "name"), wanted) == 0 ||
-		    strcasecmp(text_of(vm, "uuid"), wanted) == 0)
+		if (strcasecmp(text_of(vm, "uuid"), wanted) == 0)
 			return vm;
+		if (found == NULL && strcmp(text_of(vm, "name"), wanted) == 0)
+			found = vm;
 	}
-	return NULL;
+	return found;
 }
 
 bool
@@ -70,6 +89,14 @@ const char *
 plural(intmax_t n)
 {
 	return n == 1 ? "" : "s";
+}
+
+bool
+is_set_by_hand(const json_t *cpu)
+{
+	const char *wish = text_of(cpu, "manual_wish");
+
+	return wish[0] != '\0' && strcmp(wish, "none") != 0;
 }
 
 static size_t

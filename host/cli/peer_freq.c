@@ -88,7 +88,7 @@ get_manual(const struct cli *cli, struct cpuset *cpus, enum cli_status *status)
 		const json_t *cpu = json_array_get(list, i);
 		intmax_t n = number_of(cpu, "cpu");
 
-		if (flag_of(cpu, "manual") && n >= 0 && n < (intmax_t)FRQ_MAX_CPUS)
+		if (is_set_by_hand(cpu) && n >= 0 && n < (intmax_t)FRQ_MAX_CPUS)
 			cpuset_add(cpus, (unsigned int)n);
 	}
 	json_decref(reply);

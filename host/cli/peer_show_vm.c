@@ -83,7 +83,7 @@ show(const struct cli *cli, json_t *vm)
 		print_vm(vm, vcpus, "libvirt_pcpus");
 		return CLI_OK;
 	}
-	pins = cli_call(cli, "get_vcpupin", json_pack("{s:s}", "vm", text_of(vm, "name")),
+	pins = cli_call(cli, "get_vcpupin", json_pack("{s:s}", "vm", text_of(vm, "uuid")),
 		&status);
 	if (pins == NULL)
 		return status;

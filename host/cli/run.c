@@ -148,9 +148,11 @@ add_row(struct getopt_tables *t, unsigned int row)
 /*
  * Two options may have one name: the command's own comes first. Those of
  * other commands are there for a message that says so.
+ *
+ * @param turned  of two with one name, none of them the command's, the last one
  */
 static void
-make_tables(struct getopt_tables *t, const struct cli_command *cmd)
+make_tables(struct getopt_tables *t, const struct cli_command *cmd, bool turned)
 {
 	memset(t, 0, sizeof(*t));
 	/* Until the command is known: stop at the first word that is no option. */
@@ -160,22 +162,46 @@ make_tables(struct getopt_tables *t, const struct cli_command *cmd)
 		if (goes_with(cmd, i))
 			add_row(t, i);
 	for (unsigned int i = 0; i < OPT_COUNT; i++)
-		add_row(t, i);
+		add_row(t, turned ? OPT_COUNT - 1 - i : i);
 }
 
-/* The word that names the command, NULL where there is none. */
 static const char *
-command_word(int argc, char **argv)
+word_after_options(int argc, char **argv, bool turned)
 {
 	struct getopt_tables t;
 
-	make_tables(&t, NULL);
+	make_tables(&t, NULL, turned);
 	opterr = 0;
 	optind = 0;	/* anew: a shell calls this once a line */
 	while (getopt_long(argc, argv, t.shorts, t.longs, NULL) != -1)
 		;
 	opterr = 1;
 	return optind < argc ? argv[optind] : NULL;
+}
+
+static bool
+is_command(const char *name)
+{
+	const struct cli_command *cmd = cli_commands;
+
+	while (cmd->name != NULL && strcmp(cmd->name, name) != 0)
+		cmd++;
+	return cmd->name != NULL;
+}
+
+/*
+ * The word that names the command, NULL where there is none. Whether the word
+ * after an option before it is that option's may depend on the command.
+ */
+static const char *
+command_word(int argc, char **argv)
+{
+	const char *word = word_after_options(argc, argv, false), *other;
+
+	if (word != NULL && is_command(word))
+		return word;
+	other = word_after_options(argc, argv, true);
+	return other != NULL && is_command(other) ? other : word;
 }
 
 static int
@@ -225,7 +251,7 @@ take_options(struct cli *cli, int argc, char **argv)
 	struct getopt_tables t;
 	int opt;
 
-	make_tables(&t, cli->cmd);
+	make_tables(&t, cli->cmd, false);
 	optind = 0;
 	/* getopt_long() takes options out of the words after the command, too. */
 	while ((opt = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {

@@ -75,10 +75,21 @@ run_command(struct shell *sh, const char *command)
 	}
 }
 
+/* A script may have been written elsewhere: its lines end with "\r\n" then. */
+static void
+cut_end(char *line)
+{
+	size_t len = strcspn(line, "\n");
+
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
+	line[len] = '\0';
+}
+
 static void
 run_line(struct shell *sh, char *line)
 {
-	line[strcspn(line, "\n")] = '\0';
+	cut_end(line);
 	interrupt_forget();
 	/* Ctrl-C ends the line, not only the command in it. */
 	while (line != NULL && !sh->quit && !interrupt_seen())

@@ -39,7 +39,7 @@ format_manual(const json_t *cpu, char *text, size_t size)
 	const json_t *turbo = json_object_get(cpu, "manual_turbo");
 	const char *no_turbo = json_is_false(turbo) ? ", no turbo" : "";
 
-	if (!flag_of(cpu, "manual") || wish[0] == '\0')
+	if (!is_set_by_hand(cpu))
 		return 0;
 	if (strcmp(wish, "kHz") == 0)
 		return (size_t)snprintf(text, size, "operator=%jd%s",

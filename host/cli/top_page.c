@@ -263,7 +263,7 @@ print_top_channels(FILE *f, json_t *channels)
 {
 	static const char *const heads[] = { "VM", "VCPU", "PCPU", "OVER", "WISH", "GRANTED",
 		"REQUESTS/s", "REFUSED/s", "REASON", NULL };
-	char requests[24], refusals[24];
+	char requests[24], refusals[24], list[LIST_START_SIZE];
 	struct columns c;
 	json_t *ch;
 	size_t i;
@@ -272,7 +272,7 @@ print_top_channels(FILE *f, json_t *channels)
 	json_array_foreach(channels, i, ch) {
 		columns_add(&c, "%s", text_of(ch, "vm"));
 		columns_add(&c, "%jd", number_of(ch, "vcpu"));
-		columns_add(&c, "%s", text_of(ch, "pcpus"));
+		columns_add(&c, "%s", list_start(ch, "pcpus", list));
 		columns_add(&c, "%s", text_of(ch, "transport"));
 		add_top_wish(&c, ch);
 		add_mhz(&c, number_of(ch, "granted_khz"));

@@ -152,7 +152,7 @@ refused "x: expected the number of a vCPU" vcpupin web x
 
 # ---- vm_power_manager's: a VM that has no device of ours
 ask 0 show_vm web
-sent 'status ' 'list ' 'get_vcpupin {"vm":"web"}'
+sent 'status ' 'list ' 'get_vcpupin {"vm":"c7a5fdbd-cdaf-9455-926a-d65c16db1809"}'
 prints "VM: 'web', status = ACTIVE
 Channels 0
 Virtual CPU(s): 2
@@ -162,6 +162,14 @@ ask 0 show_vm old
 has out "VM: 'old', status = INACTIVE"
 ask 1 show_vm nobody
 has err "nobody: libvirt knows no VM of that name or UUID"
+# One is called as the other one's UUID, which counts first.
+methods '{"status":{"result":{"vms":[
+ {"name":"u2","uuid":"u1","state":"running","vcpus":[{"vcpu":0,"present":true,"libvirt_pcpus":"1"}]},
+ {"name":"b","uuid":"u2","state":"running","vcpus":[{"vcpu":0,"present":true,"libvirt_pcpus":"0"}]}]}}}'
+ask 0 show_vm u2
+has out "VM: 'b', status = ACTIVE"
+ask 0 stats u2
+has out "Domain: 'b'"
 
 # ---- show_vm, show_cpu_freq
 methods '{"status":{"result":{"vms":[{"name":"a","uuid":"U","state":"paused","shmem":"freqring-a","admitted":true,
@@ -175,7 +183,9 @@ methods '{"status":{"result":{"vms":[{"name":"a","uuid":"U","state":"paused","sh
  "libvirt":{"connected":true,"map_latency_us":{"p50":900,"p99":4321,"max":9000,"samples":8}},
  "cpus":[{"cpu":3,"khz":2300000,"manual":true,"manual_wish":"kHz","manual_khz":2300000,"manual_turbo":false,
    "votes":[{"vm":"a","vcpu":0,"wish":"min","khz":800000}]},
-  {"cpu":4,"khz":0},{"cpu":5,"khz":1800000,"manual":true,"manual_wish":"max","manual_turbo":true,"writes":9}]}}}'
+  {"cpu":4,"khz":0},{"cpu":5,"khz":1800000,"manual":true,"manual_wish":"max","manual_turbo":true,"writes":9},
+  {"cpu":6,"khz":1800000,"manual":true,"manual_wish":"none","manual_turbo":true},
+  {"cpu":7,"khz":1700000,"manual":false,"manual_wish":"min","manual_turbo":true}]}}}'
 ask 0 show_vm a
 sent 'status '
 prints "VM: 'a', status = ACTIVE
@@ -209,6 +219,9 @@ ask 0 status
 line out "libvirt -, connected, 0 events, map read 0 times and changed 0, p99 4.3 ms"
 has out " operator=2300, no turbo a/0=800"
 has out " operator=max"
+# Of another CPU of its domain; and one that is not in force yet.
+hasnt out "operator=none"
+has out " operator=min"
 line out "5 - no - - disabled 0 0 -"
 
 # ---- stats
@@ -231,7 +244,7 @@ has err "b: freqringd knows no VM"
 
 # ---- release all: those that are set by hand
 ask 1 release all
-sent 'status {"cpus":"0-1023"}' 'set_cpu_freq {"cpus":"3,5","freq":"release"}'
+sent 'status {"cpus":"0-1023"}' 'set_cpu_freq {"cpus":"3,5,7","freq":"release"}'
 
 # ---- vm_power_manager's: what is sent, and the lines where it went well
 methods '{"add_vm":{"result":{"name":"web"}},"rm_vm":{"result":{"name":"web"}},"set_query":{"result":true},
@@ -390,6 +403,12 @@ ask 0 detach --serial web
 sent 'detach {"serial":true,"vm":"web"}'
 prints 'live: gone
 in its definition: has none'
+# The option of one name that takes no value, before the command.
+ask 0 --serial detach web
+sent 'detach {"serial":true,"vm":"web"}'
+ask 0 --serial 2 attach web
+sent 'attach {"serial":2,"vm":"web"}'
+refused 'frob: no such command' --serial 2 frob web
 ask 1 detach web --config
 refused "--serial x: expected a number" attach web --serial x
 refused "--print goes with freqring attach" detach web --print

@@ -74,6 +74,12 @@ has err "freqring: line 6: a quote or a backslash has no end"
 has err "freqring: line 7: shell: this is one"
 printf 'add_vm a\nrm_vm web\nadd_vm b' >"$dir/script"
 shell 1
+# From a machine whose lines end otherwise; in the middle of a line it is no end.
+printf '# all of it\r\n\r\nadd_vm a\r\nset_cpu_freq 3 max\r\nset_query a\rb enable\r\nquit\r\nadd_vm never\r\n' \
+	>"$dir/script"
+shell 2
+sent 'add_vm {"vm":"a"}' 'set_cpu_freq {"cpu":3,"freq":"max"}'
+has err "freqring: line 5: a?b: the name of a VM has no control characters"
 printf 'add_vm a\n\0add_vm b\nadd_vm c\n' >"$dir/script"
 shell 2
 has err "freqring: line 2: a line of text has no zero bytes"

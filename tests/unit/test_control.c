@@ -1031,6 +1031,23 @@ stop_with_clients(void **state)
 	close(fd);
 }
 
+/* Who waits is told why nothing comes any more, though the loop does not turn again. */
+static void
+stop_with_last_word(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	puts_to(fd, RQ("1", "\"method\":\"later\""));
+	while (nb_later == 0)
+		turn();
+	control_answer(later[0], NULL, RPC_FAILED, "freqringd ends");
+	control_stop(ctl);
+	ctl = NULL;
+	expect_line(fd, ERR("1", "-32000", "freqringd ends"));
+	expect_end(fd);
+}
+
 int
 main(void)
 {
@@ -1062,6 +1079,7 @@ main(void)
 		TEST(bad_paths),
 		TEST(folder),
 		TEST(stop_with_clients),
+		TEST(stop_with_last_word),
 	};
 	struct rlimit files;
 

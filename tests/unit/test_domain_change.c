@@ -158,6 +158,10 @@ pin_what_cannot_be(void **state)
 		{ "off", 0, "0", true, false, -EINVAL, "VM off does not run" },
 		{ "off", 0, "0", true, true, -EINVAL, "VM off does not run" },
 		{ "off", 2, "0", false, false, -EINVAL, "VM off has no vCPU 2 in its definition" },
+		/* Named as its owner knows it. */
+		{ UUID_A, 2, "0", false, false, -EINVAL, "VM a has no vCPU 2" },
+		{ UUID_A, 0, "1023", false, false, -EINVAL, "VM a: the host has no CPU 1023" },
+		{ UUID_B, 0, "0", true, false, -EINVAL, "VM off does not run" },
 	};
 	virDomainPtr a = define("a", UUID_A, ""), off = define("off", UUID_B, "");
 	struct cpuset nothing = { { 0 } };
@@ -189,6 +193,21 @@ pins_of_nobody(void **state)
 	assert_non_null(pins);
 	assert_int_equal(domain_get_pins(conn, "nobody", DOMAIN_CURRENT, pins, &err), -ENOENT);
 	assert_int_equal(pins->nb, 0);
+	free(pins);
+}
+
+static void
+no_live_pins(void **state)
+{
+	struct domain_pins *pins = malloc(sizeof(*pins));
+	virDomainPtr a = define("a", UUID_A, "");
+	struct frq_err err = { "" };
+
+	(void)state;
+	assert_non_null(pins);
+	assert_int_equal(domain_get_pins(conn, UUID_A, DOMAIN_LIVE, pins, &err), -EINVAL);
+	assert_string_equal(err.text, "VM a does not run: it has no live pinning");
+	undefine(a);
 	free(pins);
 }
 
@@ -394,6 +413,7 @@ main(void)
 		cmocka_unit_test(pin_and_read),
 		cmocka_unit_test(pin_what_cannot_be),
 		cmocka_unit_test(pins_of_nobody),
+		cmocka_unit_test(no_live_pins),
 		cmocka_unit_test(not_supported),
 		cmocka_unit_test(detach_not_supported),
 		cmocka_unit_test(nothing_to_do),

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -793,6 +794,75 @@ watch_changes(void **state)
 	(void)unfollow(&f, w);
 }
 
+/* Why a domain runs, where it is not as the test driver has it; -1: as that has it. */
+static int running_reason = -1;
+
+int
+virDomainGetState(virDomainPtr dom, int *state, int *reason, unsigned int flags)
+{
+	int (*real)(virDomainPtr dom, int *state, int *reason, unsigned int flags);
+	int other = __atomic_load_n(&running_reason, __ATOMIC_ACQUIRE), ret;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "virDomainGetState");
+	ret = real(dom, state, reason, flags);
+	if (ret == 0 && *state == VIR_DOMAIN_RUNNING && other >= 0)
+		*reason = other;
+	return ret;
+}
+
+/* Until libvirt was read from now on. */
+static void
+wait_read(struct libvirt_watch *w)
+{
+	struct libvirt_watch_stats st;
+	uint64_t before;
+
+	libvirt_watch_get_stats(w, &st);
+	before = st.maps_read;
+	libvirt_watch_refresh(w);
+	/* The first may have begun before. */
+	for (int tries = 0; st.maps_read < before + 2 && tries < 1000; tries++) {
+		(void)usleep(5000);
+		libvirt_watch_get_stats(w, &st);
+	}
+	assert_true(st.maps_read >= before + 2);
+}
+
+/* Post-copy migration: a domain runs before its memory is there. */
+static void
+watch_postcopy(void **state)
+{
+	static const int reasons[] = { VIR_DOMAIN_RUNNING_POSTCOPY,
+		VIR_DOMAIN_RUNNING_POSTCOPY_FAILED, VIR_DOMAIN_RUNNING_POSTCOPY };
+	struct follower f;
+	struct libvirt_watch *w;
+	virConnectPtr conn;
+	virDomainPtr a;
+
+	(void)state;
+	conn = virConnectOpen("test:///default");
+	assert_non_null(conn);
+	a = define(conn, "a", UUID_A);
+	__atomic_store_n(&running_reason, reasons[0], __ATOMIC_RELEASE);
+	assert_int_equal(virDomainCreate(a), 0);
+	w = follow(&f, "test:///default");
+	wait_map(&f, is_defined);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		__atomic_store_n(&running_reason, reasons[i], __ATOMIC_RELEASE);
+		wait_read(w);
+		wait_map(&f, is_defined);
+	}
+	__atomic_store_n(&running_reason, VIR_DOMAIN_RUNNING_MIGRATED, __ATOMIC_RELEASE);
+	libvirt_watch_refresh(w);
+	wait_map(&f, is_running);
+	__atomic_store_n(&running_reason, -1, __ATOMIC_RELEASE);
+	(void)unfollow(&f, w);
+	assert_int_equal(virDomainDestroy(a), 0);
+	assert_int_equal(virDomainUndefine(a), 0);
+	(void)virDomainFree(a);
+	(void)virConnectClose(conn);
+}
+
 static bool
 is_node(const struct vm_map *m)
 {
@@ -972,6 +1042,7 @@ main(void)
 		cmocka_unit_test(find_process),
 		cmocka_unit_test(watch_default),
 		cmocka_unit_test(watch_changes),
+		cmocka_unit_test(watch_postcopy),
 		cmocka_unit_test(watch_node_file),
 		cmocka_unit_test(watch_nothing),
 		cmocka_unit_test(watch_hanging_up),
