@@ -27,6 +27,10 @@
 #define MAX_CLIENTS	256u
 #define MAX_PENDING	16u	/* of a client */
 
+/* So much of that is for those who may change something: who may only ask cannot lock them out. */
+#define KEPT_UNREAD	(16u * 1024 * 1024)
+#define KEPT_CLIENTS	16u
+
 /* A line that is read ends with "\r\n" at most. */
 #define MAX_INPUT	(MAX_LINE + 2)
 
@@ -155,9 +159,9 @@ is_blank(const char *line, size_t len)
 
 /* Replies of some megabytes, and many clients that read none. */
 static bool
-is_busy(const struct control *ctl)
+is_busy(const struct control *ctl, const struct control_peer *asks)
 {
-	size_t unread = 0;
+	size_t unread = asks->may_change ? 0 : KEPT_UNREAD;
 	struct client *cl;
 
 	LIST_FOREACH(cl, &ctl->clients, link)
@@ -204,7 +208,7 @@ client_line(struct client *cl, const char *line, size_t len)
 		return false;
 	}
 	ctl->nb_requests++;
-	if (is_busy(ctl)) {
+	if (is_busy(ctl, &cl->peer)) {
 		client_busy(cl);
 		return true;
 	}
@@ -322,7 +326,7 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 			"only root, the user that freqringd runs as, and its groups may ask");
 		return;
 	}
-	if (ctl->nb_clients == MAX_CLIENTS) {
+	if (ctl->nb_clients >= (peer.may_change ? MAX_CLIENTS : MAX_CLIENTS - KEPT_CLIENTS)) {
 		turn_away(ctl, fd, CONTROL_TOO_MANY, RPC_FAILED, "too many clients, try later");
 		return;
 	}

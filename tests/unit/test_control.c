@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -657,10 +659,9 @@ as_member(void)
 	return strstr(got, "only root, the user that freqringd runs as") != NULL ? 13 : 14;
 }
 
-static int
-run_as_nobody(gid_t primary, int nb_groups, const gid_t *groups)
+static pid_t
+begin_as_nobody(int (*run)(void), gid_t primary, int nb_groups, const gid_t *groups)
 {
-	int status;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
@@ -668,8 +669,17 @@ run_as_nobody(gid_t primary, int nb_groups, const gid_t *groups)
 		if (setgroups((size_t)nb_groups, groups) < 0 || setgid(primary) < 0 ||
 		    setuid(NOBODY) < 0)
 			_exit(20);
-		_exit(as_member());
+		_exit(run());
 	}
+	return pid;
+}
+
+static int
+run_as_nobody(gid_t primary, int nb_groups, const gid_t *groups)
+{
+	pid_t pid = begin_as_nobody(as_member, primary, nb_groups, groups);
+	int status;
+
 	while (waitpid(pid, &status, WNOHANG) == 0)
 		turn();
 	assert_true(WIFEXITED(status));
@@ -725,6 +735,55 @@ admins(void **state)
 	admin_group = (gid_t)-1;
 	assert_int_equal(run_as_nobody(12345, 0, NULL), 1);
 	assert_int_equal(run_as_nobody(NOBODY, 0, NULL), 10);
+}
+
+/* In a child, too: connects until it is killed, and asks for what it does not read. */
+static int
+crowd(void)
+{
+	static const char rq[] = RQ("1", "\"method\":\"big\",\"params\":{\"size\":900000}");
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	/* Also where a check fails. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return 10;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.107s", path);
+	for (int i = 0; i < 300; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+			return 11;
+		(void)send(fd, rq, strlen(rq), MSG_NOSIGNAL);
+	}
+	for (;;)
+		(void)pause();
+}
+
+/* Who may only ask takes all it can get: root is served all the same. */
+static void
+places_are_kept(void **state)
+{
+	time_t end = time(NULL) + 20;
+	int status, fd;
+	pid_t pid;
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	pid = begin_as_nobody(crowd, NOBODY, 0, NULL);
+	while ((stat_of("too_many_clients") < 60 || stat_of("busy") == 0) && time(NULL) <= end)
+		turn();
+	assert_int_equal(stat_of(".clients"), 240);
+	assert_int_equal(stat_of("too_many_clients"), 60);
+	assert_true(stat_of("busy") > 0);
+	fd = dial();
+	expect_in_order(fd);
+	puts_to(fd, RQ("1", "\"method\":\"change\""));
+	expect_line(fd, OK("1", "true"));
+	close(fd);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
 }
 
 /* ---- answers that come later ------------------------------------------------- */
@@ -1067,6 +1126,7 @@ main(void)
 		TEST(no_descriptors_left),
 		TEST(rights),
 		TEST(admins),
+		TEST(places_are_kept),
 		TEST(answer_later),
 		TEST(answer_too_late),
 		TEST(answer_within_the_call),
