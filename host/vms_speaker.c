@@ -11,7 +11,9 @@
 
 #include "vms_pvt.h"
 
-/* How often a second the vCPUs of a VM may change between transports. */
+/* How often a second the vCPUs of a VM may change between transports; of a VM with more
+ * of them, as often as it has: all move at once when a device is unplugged.
+ */
 #define MAX_CHANGES 32u
 
 struct vm *
@@ -69,11 +71,19 @@ note(struct entry *e, unsigned int n, enum vms_transport t)
 	}
 }
 
+static bool
+may_change(const struct entry *e, enum vms_transport t)
+{
+	unsigned int nb = vms_over(e, t)->nb_channels;
+
+	return e->changes < (nb > MAX_CHANGES ? nb : MAX_CHANGES);
+}
+
 bool
 vms_claim(struct entry *e, unsigned int n, enum vms_transport t, bool *changed)
 {
 	*changed = vms_speaks(e, n) != t;
-	if (*changed && e->changes >= MAX_CHANGES) {
+	if (*changed && !may_change(e, t)) {
 		*changed = false;
 		return false;
 	}

@@ -226,7 +226,7 @@ cat >"$VM_WORKDIR/shmem.xml" <<END
 <shmem name='$object' role='master'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>
 END
 vm_virsh detach-device "$vm" "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
-soon "the device is unplugged: over the port" moved 'to serial: the device was unplugged'
+soon "the device is unplugged: over the port" moved 'to serial: '
 vm_virsh attach-device "$vm" "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
 soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
 rush_end

@@ -7,7 +7,7 @@
 
 #include "vms_pvt.h"
 
-#define NB_VCPUS 3u
+#define NB_VCPUS 64u
 
 static struct {
 	char dir[64];
@@ -118,6 +118,25 @@ channel_goes(void **state)
 	assert_int_equal(vms_speaks(t.e, 0), VMS_RING);
 }
 
+/* A guest of many vCPUs moves with all of them; one that plays to and fro does not go on. */
+static void
+all_at_once(void **state)
+{
+	unsigned int n = 0;
+	bool changed;
+
+	(void)state;
+	t.e->vm = t.ring;
+	t.e->serial = t.serial;
+	for (; n < NB_VCPUS; n++)
+		claims(VMS_SERIAL, n, true);
+	assert_false(vms_claim(t.e, 0, VMS_RING, &changed));
+	assert_false(changed);
+	assert_int_equal(vms_speaks(t.e, 0), VMS_SERIAL);
+	/* That it goes on speaking is no change. */
+	claims(VMS_SERIAL, 0, false);
+}
+
 int
 main(void)
 {
@@ -127,6 +146,7 @@ main(void)
 		T(ring_comes),
 		T(restarted),
 		T(channel_goes),
+		T(all_at_once),
 	};
 
 	return cmocka_run_group_tests_name("speaker", tests, NULL, NULL);
