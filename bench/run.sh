@@ -451,7 +451,7 @@ guest_vm_channel()
 guest_vhost()
 {
 	vm_pause
-	local vm=$port_vm VM_CMDLINE=$VHOST_CMDLINE VM_XML_DOMAIN=$VHOST_DOMAIN VM_XML_DEVICES status=0
+	local vm=$port_vm VM_CMDLINE="freqring.modules=1 $VHOST_CMDLINE" VM_XML_DOMAIN=$VHOST_DOMAIN VM_XML_DEVICES status=0
 
 	VM_XML_DEVICES=$(vhost_port "$VM_WORKDIR/g/$vm/freqring-$vm.sock")
 	vm_xml "$vm" 1 | vm_define && vm_start "$vm" || return

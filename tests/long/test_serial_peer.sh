@@ -8,6 +8,8 @@
 set -u
 # shellcheck source=tests/system/check.sh
 . "$(dirname "$0")/../system/check.sh"
+# shellcheck source=tests/system/rush.sh
+. "$(dirname "$0")/../system/rush.sh"
 # shellcheck source=tests/vm/peer.sh
 . "$sys_here/../vm/peer.sh"
 
@@ -192,51 +194,31 @@ same "... where it is applied" 1200000 "$(khz 0)"
 rush=$(sys_program rush) || bail "rush"
 vm_copy_in "$vm" "$rush" /bin/rush || bail "rush, into the guest"
 
-moved()	# REGEX: the last move
-{
-	guest "$vm" 'grep ^moved /tmp/rush | tail -n 1'
-	grep -qE "$1" <<<"$out"
-}
-
-rush_begin()	# LAST
-{
-	guest "$vm" "rush 0 $1 >/tmp/rush 2>&1 & echo \$! >/tmp/pid; sleep 1; cat /tmp/rush"
-}
-
-rush_end()
-{
-	guest "$vm" --timeout 60 'kill "$(cat /tmp/pid)"; i=0
-		until grep -qE "^(end|never)" /tmp/rush || [ $i -ge 500 ]; do
-			i=$((i + 1)); usleep 100000
-		done; cat /tmp/rush'
-	note "$(tail -n 1 <<<"$out")"
-}
-
 decided_min()
 {
 	sys_st_is "cpu(0)['decided_khz']" "$(st "cpu(0)['min_khz']")"
 }
 
-rush_begin min
+rush_begin "$vm" min
 { fr_kill9; } 2>/dev/null
-soon "freqringd is killed: over the port" moved 'to serial: .*heartbeat is still'
+soon "freqringd is killed: over the port" moved "$vm" 'to serial: .*heartbeat is still'
 fr_start || bail "freqringd, again"
-soon "... is back: over the ring" moved 'to ivshmem: its host answers again'
+soon "... is back: over the ring" moved "$vm" 'to ivshmem: its host answers again'
 cat >"$VM_WORKDIR/shmem.xml" <<END
 <shmem name='$object' role='master'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>
 END
 vm_virsh detach-device "$vm" "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
-soon "the device is unplugged: over the port" moved 'to serial: '
+soon "the device is unplugged: over the port" moved "$vm" 'to serial: '
 vm_virsh attach-device "$vm" "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
-soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
-rush_end
+soon "... is plugged in: over the ring" moved "$vm" 'to ivshmem: its host answers again'
+rush_end "$vm"
 like "what was asked last is applied" '^end over (ivshmem|serial): .* moves [4-9]' "$out"
 soon "... as freqringd sees it" decided_min
 
-rush_begin max
+rush_begin "$vm" max
 { fr_kill9; } 2>/dev/null
-soon "freqringd is killed once more" moved 'to serial'
-rush_end
+soon "freqringd is killed once more" moved "$vm" 'to serial'
+rush_end "$vm"
 like "the last is asked over the port" '^end over serial' "$out"
 soon "... and applied there" is_khz 0 2301000
 

@@ -7,6 +7,10 @@
 set -u
 # shellcheck source=tests/system/check.sh
 . "$(dirname "$0")/../system/check.sh"
+# shellcheck source=tests/system/rush.sh
+. "$(dirname "$0")/../system/rush.sh"
+# shellcheck source=tests/vm/vhost.sh
+. "$sys_here/../vm/vhost.sh"
 
 program=$(sys_program port_dpdk) || skip "no port_dpdk"
 IMAGE_MODULES="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
@@ -23,18 +27,15 @@ here_cpu=0
 there_cpu=$FR_POLLER_CPU
 [ "$(nproc)" -eq 2 ] || there_cpu=1
 VM_PINS="0:$here_cpu 1:$there_cpu" VM_EMULATORPIN=$here_cpu
-# QEMU 7.2 without KVM crashes where a vhost-user device gets MSI-X vectors.
-VM_CMDLINE="pci=nomsi hugepages=48"
+VM_CMDLINE="$VHOST_CMDLINE hugepages=48"
 VM_MEMORY=384
 export VM_PINS VM_EMULATORPIN VM_CMDLINE VM_MEMORY
 here="cpu($here_cpu)['decided_khz']"
 there="cpu($there_cpu)['decided_khz']"
 
-VM_XML_DOMAIN="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>" \
+VM_XML_DOMAIN=$VHOST_DOMAIN \
 	VM_XML_DEVICES="<interface type='user'><mac address='52:54:00:00:00:03'/><model type='virtio'/></interface>
-		<interface type='vhostuser'><mac address='02:66:72:71:00:03'/>
-		<source type='unix' path='$VM_WORKDIR/g/a/freqring-a.sock' mode='server'/>
-		<model type='virtio'/><driver queues='2'/></interface>" vm_xml a 2 | vm_define || bail "a domain"
+		$(vhost_port "$VM_WORKDIR/g/a/freqring-a.sock" 03 2)" vm_xml a 2 | vm_define || bail "a domain"
 fr_start || bail "freqringd"
 vm_start a || bail "a guest"
 soon_st "served by its port" "vm('a')['admitted']" true
@@ -63,20 +64,6 @@ program()	# PORT: begin, and wait until it asks or gave up
 		done; cat /tmp/asker"
 }
 
-requests()	# on a busy machine the daemon may not answer at once
-{
-	for _ in 1 2 3 4 5; do
-		! st "vm('a')['requests']" 2>/dev/null || break
-	done
-}
-
-asks_on()	# REQUESTS: there were more by now
-{
-	local n
-
-	n=$(st "vm('a')['requests']" 2>/dev/null) && [ "$n" -gt "$1" ]
-}
-
 # shellcheck disable=SC2016
 program_ends()
 {
@@ -93,7 +80,7 @@ same "... nothing was asked" 0 "$(st "vm('a')['requests']")"
 program ethdev
 like "left to find it, it takes the port that answers" '^asks over ethdev:1$' "$out"
 soon_st "both queues are looked at" "vm('a')['vhost']['queues']" 2
-soon "it asks" asks_on 20
+soon "it asks" asks_on a 20
 soon_st "... over both" "all(c['requests'] > 0 for c in vm('a')['channels'])" true
 
 # --- the daemon comes and goes ------------------------------------------------------
@@ -101,7 +88,7 @@ soon_st "... over both" "all(c['requests'] > 0 for c in vm('a')['channels'])" tr
 { fr_kill9; } 2>/dev/null
 fr_start || bail "freqringd, again"
 soon_st "killed and started: connected" "vm('a')['vhost']['queues']" 2
-soon "... and it asks on" asks_on "$(requests)"
+goes_on "... and it asks on" a
 soon_st "... over both queues" "all(c['requests'] > 10 for c in vm('a')['channels'])" true
 program_ends
 like "lcore 0 ends with max" '^lcore 0: done, .* vhost-user, granted 2601000' "$out"
@@ -113,7 +100,7 @@ same "no frame was dropped" "{}" "$(st "vm('a')['vhost']['dropped']")"
 
 program ethdev:1
 like "the port that the program names" '^asks over ethdev:1$' "$out"
-soon "it asks again" asks_on "$(requests)"
+goes_on "it asks again" a
 kill -KILL "$(vm_qemu_pid a)"
 soon_st "QEMU killed: not served" "vm('a')['admitted']" false
 soon_st "... and no vote" "$here + $there" 0

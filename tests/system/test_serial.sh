@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=tests/system/check.sh
 . "$(dirname "$0")/check.sh"
+# shellcheck source=tests/system/rush.sh
+. "$(dirname "$0")/rush.sh"
 # shellcheck source=tests/vm/peer.sh
 . "$sys_here/../vm/peer.sh"
 
@@ -193,43 +195,25 @@ same "the vCPU without a channel is the ring's" "800000 ring" "$(st "f\"{$there}
 rush=$(sys_program rush) || bail "rush"
 vm_copy_in b "$rush" /bin/rush || bail "rush, into the guest"
 
-moved()	# REGEX: the last move
-{
-	guest b 'grep ^moved /tmp/rush | tail -n 1'
-	grep -qE "$1" <<<"$out"
-}
-
-asks_on()	# REQUESTS: there were more by now
-{
-	local n
-
-	n=$(st "vm('b')['requests']" 2>/dev/null) && [ "$n" -gt "$1" ]
-}
-
-guest b 'rush 0 min >/tmp/rush 2>&1 & echo $! >/tmp/pid'
-soon "it asks" asks_on 100
+rush_begin b min
+soon "it asks" asks_on b 100
 requests=$(st "vm('b')['requests']")
 fr_kill9
 fr_start || bail "freqringd, again"
-soon "the daemon was killed: it goes on where it was" asks_on "$requests"
+soon "the daemon was killed: it goes on where it was" asks_on b "$requests"
 vm_virsh dumpxml b | sed -n '/<shmem/,/<\/shmem>/p' >"$VM_WORKDIR/shmem.xml"
 vm_virsh detach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
 # On a busy machine it may have gone there before that, from a ring that stood still.
-soon "the device is unplugged: over the port" moved 'to serial: '
+soon "the device is unplugged: over the port" moved b 'to serial: '
 soon_st "... as the daemon sees it" "ch('b', 0)['transport']" serial
 fr_kill9
 fr_start || bail "freqringd, again"
 soon_st "killed again: still over the port" "ch('b', 0)['transport']" serial
-requests=$(st "vm('b')['requests']")
-soon "... and asks on" asks_on "$requests"
+goes_on "... and asks on" b
 vm_virsh attach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
-soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
+soon "... is plugged in: over the ring" moved b 'to ivshmem: its host answers again'
 soon_st "... as the daemon sees it" "ch('b', 0)['transport']" ring
-guest b --timeout 60 'kill "$(cat /tmp/pid)"; i=0
-	until grep -qE "^(end|never)" /tmp/rush || [ $i -ge 500 ]; do
-		i=$((i + 1)); usleep 100000
-	done; tail -n 1 /tmp/rush'
-note "$out"
+rush_end b
 like "what was asked last is applied" '^end over ivshmem' "$out"
 soon_st "... in the daemon, too" "$here" 800000
 same "... by one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"

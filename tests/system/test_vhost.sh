@@ -7,31 +7,23 @@
 set -u
 # shellcheck source=tests/system/check.sh
 . "$(dirname "$0")/check.sh"
+# shellcheck source=tests/system/rush.sh
+. "$(dirname "$0")/rush.sh"
+# shellcheck source=tests/vm/vhost.sh
+. "$sys_here/../vm/vhost.sh"
 
 rush=$(sys_program rush) || skip "no rush"
-IMAGE_MODULES="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
-	virtio_console failover net_failover virtio_net"
-export IMAGE_MODULES
 SYS_IMAGE=$FR_BUILD/vm-vhost
-bash "$sys_here/../vm/image.sh" "$FR_BUILD" "$SYS_IMAGE" "$FR_BUILD/guest/freqring-guest" "$rush" ||
+IMAGE_MODULES=$VHOST_MODULES bash "$sys_here/../vm/image.sh" "$FR_BUILD" "$SYS_IMAGE" "$FR_BUILD/guest/freqring-guest" "$rush" ||
 	exit 1
 sys_begin
 here_cpu=0
 there_cpu=$FR_POLLER_CPU
 [ "$(nproc)" -eq 2 ] || there_cpu=1
 VM_PINS="0:$here_cpu 1:$there_cpu" VM_EMULATORPIN=$here_cpu
-# QEMU 7.2 without KVM crashes where a vhost-user device gets MSI-X vectors.
-VM_CMDLINE="freqring.modules=1 pci=nomsi"
+VM_CMDLINE="freqring.modules=1 $VHOST_CMDLINE"
 VM_MEMORY=160
-shared="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
 export VM_PINS VM_EMULATORPIN VM_CMDLINE VM_MEMORY
-
-port()	# VM MAC-END
-{
-	printf "<interface type='vhostuser'><mac address='02:66:72:71:00:%s'/>" "$2"
-	printf "<source type='unix' path='%s' mode='server'/>" "$VM_WORKDIR/g/$1/freqring-$1.sock"
-	printf "<model type='virtio'/><driver queues='2'/></interface>"
-}
 
 here="cpu($here_cpu)['decided_khz']"
 there="cpu($there_cpu)['decided_khz']"
@@ -39,15 +31,13 @@ there="cpu($there_cpu)['decided_khz']"
 # A program that begins before that has 150 ms for an answer.
 load_modules()	# VM
 {
-	# shellcheck disable=SC2016
-	guest "$1" 'for m in failover net_failover virtio_net; do
-		[ ! -e /lib/modules/$m.ko ] || insmod /lib/modules/$m.ko; done'
+	guest "$1" "$VHOST_INSMOD"
 	soon_st "both queues are looked at" "vm('$1')['vhost']['queues']" 2
 }
 
 # --- served, each vCPU by its own queue ------------------------------------------
 
-VM_XML_DOMAIN=$shared VM_XML_DEVICES=$(port a 01) vm_xml a 2 | vm_define || bail "a domain"
+VM_XML_DOMAIN=$VHOST_DOMAIN VM_XML_DEVICES=$(vhost_port "$VM_WORKDIR/g/a/freqring-a.sock" 01 2) vm_xml a 2 | vm_define || bail "a domain"
 FR_CONFIG="[vms]
 allow = a, b, clone"
 fr_start || bail "freqringd"
@@ -80,34 +70,15 @@ vm_virsh undefine clone >/dev/null || bail "undefine"
 
 # --- the daemon comes and goes while a program asks ----------------------------------
 
-asks_on()	# REQUESTS: there were more by now
-{
-	local n
-
-	n=$(st "vm('a')['requests']" 2>/dev/null) && [ "$n" -gt "$1" ]
-}
-
-asked=0
-count()	# a daemon that began just now does not know the VM yet
-{
-	asked=$(st "vm('a')['requests']" 2>/dev/null)
-}
-
-asks()	# NAME: more requests come in
-{
-	soon "the daemon knows the VM" count
-	soon "$1" asks_on "$asked"
-}
-
-guest a 'rush 0 min >/tmp/rush 2>&1 & echo $! >/tmp/pid'
-soon "it asks" asks_on 100
+rush_begin a min
+soon "it asks" asks_on a 100
 fr_kill9
 fr_start || bail "freqringd, again"
 soon_st "killed and started: connected again" "vm('a')['vhost']['queues']" 2
-asks "... and asked on"
+goes_on "... and asked on" a
 fr_stop
 fr_start || bail "freqringd, a third time"
-asks "stopped and started: asked on"
+goes_on "stopped and started: asked on" a
 
 # --- the port comes and goes -----------------------------------------------------------
 
@@ -122,8 +93,8 @@ check "the daemon is alive" fr version
 vm_stop a || bail "the guest's end"
 vm_start a || bail "the guest, again"
 load_modules a
-guest a 'rush 0 min >/tmp/rush 2>&1 &'
-soon "it asks again" asks_on 100
+rush_begin a min
+soon "it asks again" asks_on a 100
 kill -KILL "$(vm_qemu_pid a)"
 soon_st "QEMU killed: not served" "vm('a')['admitted']" false
 soon_st "... and no vote" "$here" 0
@@ -143,7 +114,7 @@ mkdir -m 755 "$sockets"
 FR_CONFIG="$FR_CONFIG
 [vhost]
 dir = $sockets"
-VM_XML_DOMAIN=$shared vm_xml b 2 "$(sys_shm b)" | vm_define || bail "a domain with a ring"
+VM_XML_DOMAIN=$VHOST_DOMAIN vm_xml b 2 "$(sys_shm b)" | vm_define || bail "a domain with a ring"
 fr_start || bail "freqringd"
 vm_start b || bail "a guest with a ring"
 soon_st "served by its ring" "vm('b')['epoch'] > 0" true
@@ -163,24 +134,18 @@ like "... again: it is there" 'there already' "$out"
 load_modules b
 soon_st "... beside the ring" "vm('b')['epoch'] > 0" true
 
-moved()	# REGEX: the last move
-{
-	guest b 'grep ^moved /tmp/rush | tail -n 1'
-	grep -qE "$1" <<<"$out"
-}
-
 guest b 'freqring-guest info'
 like "shared memory comes first" '^transport +ivshmem' "$out"
-guest b 'rush 0 min >/tmp/rush 2>&1 & echo $! >/tmp/pid'
+rush_begin b min
 soon_st "a program asks over the ring" "ch('b', 0)['transport']" ring
 vm_virsh dumpxml b | sed -n '/<shmem/,/<\/shmem>/p' >"$VM_WORKDIR/shmem.xml"
 vm_virsh detach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "detach-device"
 # On a busy machine it may have gone there before that.
-soon "the device is unplugged: over the port" moved 'to vhost-user: '
+soon "the device is unplugged: over the port" moved b 'to vhost-user: '
 soon_st "... as the daemon sees it" "ch('b', 0)['transport']" vhost-user
 same "... with one vote" 1 "$(st "len(cpu($here_cpu)['votes'])")"
 vm_virsh attach-device b "$VM_WORKDIR/shmem.xml" --live >/dev/null || bail "attach-device"
-soon "... is plugged in: over the ring" moved 'to ivshmem: its host answers again'
+soon "... is plugged in: over the ring" moved b 'to ivshmem: its host answers again'
 soon_st "... as the daemon sees it" "ch('b', 0)['transport']" ring
 run fr detach b --transport vhost-user --live
 same "detach, exit status" 0 "$status"

@@ -3,7 +3,7 @@
 # A vhost-user port for the guests of lib.sh, to be sourced after it.
 #
 #	VHOST_MODULES		IMAGE_MODULES of an image whose kernel drives a port
-#	VHOST_CMDLINE		VM_CMDLINE of a guest that has one
+#	VHOST_CMDLINE		words for the VM_CMDLINE of a guest that has one
 #	VHOST_DOMAIN		its VM_XML_DOMAIN: memory that others may map
 #	vhost_port SOCKET [MAC-END [QUEUES]]
 #				XML of a port, for VM_XML_DEVICES
@@ -14,7 +14,7 @@ VHOST_MODULES="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev vi
 	virtio_console failover net_failover virtio_net"
 # QEMU 7.2 without KVM crashes where a vhost-user device gets MSI-X vectors.
 # shellcheck disable=SC2034
-VHOST_CMDLINE="freqring.modules=1 pci=nomsi"
+VHOST_CMDLINE="pci=nomsi"
 # shellcheck disable=SC2034
 VHOST_DOMAIN="<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
 # shellcheck disable=SC2016,SC2034
