@@ -112,7 +112,7 @@ vm_stop a || bail "the guest's end"
 
 # Simulated by the guest's clock, which goes on by 32 ns with each instruction: a load
 # takes as long as one that no cache answers.
-VM_XML_DOMAIN="$shared<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+VM_XML_DOMAIN="$VHOST_DOMAIN<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
 	<qemu:arg value='-icount'/><qemu:arg value='shift=5'/></qemu:commandline>" begin b
 guest b 'freqring-guest info'
 like "a ring, slow as it is, before the serial channel" '^transport +ivshmem' "$out"
