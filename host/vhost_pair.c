@@ -145,6 +145,13 @@ wants_call(const struct vhost_ring *r)
 		VRING_AVAIL_F_NO_INTERRUPT) == 0;
 }
 
+/* librte_vhost's thread may say so, too. */
+static bool
+is_given_up(const struct vhost_device *d)
+{
+	return __atomic_load_n(&d->fault, __ATOMIC_RELAXED) != NULL;
+}
+
 void
 vhost_device_give_up(struct vhost_device *d, const char *why)
 {
@@ -168,7 +175,7 @@ call(struct vhost_device *d, struct vhost_ring *r)
 	r->call_due = false;
 	/* The guest asks for interrupts and then looks at the index. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (r->call_fd < 0 || d->fault != NULL || !wants_call(r))
+	if (r->call_fd < 0 || is_given_up(d) || !wants_call(r))
 		return;
 	__atomic_store_n(&d->calling, counter_get(&d->stats.calls) + 1, __ATOMIC_RELAXED);
 	n = write(r->call_fd, &one, sizeof(one));
@@ -487,7 +494,7 @@ vhost_device_poll(struct poller *p, void *arg)
 	struct vhost_device *d = arg;
 	unsigned int n;
 
-	if (d->fault != NULL || d->nb_pairs == 0)
+	if (is_given_up(d) || d->nb_pairs == 0)
 		return 0;
 	/* It costs as much as all the rest of a turn in which nobody asks. */
 	if (d->nb_turns++ % CLOCK_TURNS == 0)
