@@ -200,6 +200,7 @@ decided_min()
 }
 
 rush_begin "$vm" min
+goes_on "it asks" "$vm"
 { fr_kill9; } 2>/dev/null
 soon "freqringd is killed: over the port" moved "$vm" 'to serial: .*heartbeat is still'
 fr_start || bail "freqringd, again"
@@ -216,6 +217,7 @@ like "what was asked last is applied" '^end over (ivshmem|serial): .* moves [4-9
 soon "... as freqringd sees it" decided_min
 
 rush_begin "$vm" max
+goes_on "it asks" "$vm"
 { fr_kill9; } 2>/dev/null
 soon "freqringd is killed once more" moved "$vm" 'to serial'
 rush_end "$vm"
