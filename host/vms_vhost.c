@@ -173,8 +173,10 @@ vms_expect_port(struct vms *v, const char *name, struct frq_err *err)
 	char object[NAME_MAX + 1];
 	bool by_name;
 
-	if (m == NULL)
+	if (m == NULL) {
+		frq_err_set(err, "freqringd does not know it, or not yet: freqring list");
 		return -ENOENT;
+	}
 	if (!e->allowed) {
 		frq_err_set(err, "freqringd is not to serve it: freqring add_vm %s, or [vms] allow",
 			m->name);
