@@ -10,6 +10,7 @@
  * done, and end with a line of counters.
  */
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ main(int argc, char **argv)
 	struct freqring_channel *ch = NULL;
 	struct freqring_status st = { .posted = 0 };
 	uint64_t calls = 0, refused = 0;
+	cpu_set_t own;
 	int ret;
 
 	if (argc != 3) {
@@ -101,6 +103,10 @@ main(int argc, char **argv)
 		return 2;
 	}
 	(void)signal(SIGTERM, on_stop);
+	/* As an lcore is: over a port each frame would move it to the vCPU's queue and back. */
+	CPU_ZERO(&own);
+	CPU_SET((unsigned int)strtoul(argv[1], NULL, 10), &own);
+	(void)sched_setaffinity(0, sizeof(own), &own);
 	ret = freqring_open(&fr, &options);
 	if (ret == 0)
 		ret = freqring_attach(fr, (unsigned int)strtoul(argv[1], NULL, 10), &ch);
